@@ -1,0 +1,1 @@
+//! The language that the hub and its adapters speak.
