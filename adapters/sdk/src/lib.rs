@@ -1,1 +1,19 @@
 //! The language that the hub and its adapters speak.
+//!
+//! * [`model`]: the canonical words: legs, facts, events, commands, outcomes, and the ids derived for them.
+//! * [`doors`]: what an adapter kind offers: `Receive`, `Decode`, `Carry`, `Lookup`, `Probe`, each optional.
+//! * [`error`]: what went wrong at a cloud, and whether trying again can help.
+//! * [`problem`]: what is wrong in a file that a person wrote, and what would be right.
+//! * [`mapping`]: tables that say how one vendor event becomes facts.
+//!
+//! Nothing here reads a clock, draws a random number or spawns a task; the simulators' kit behind the feature `sim` is
+//! the one exception.
+
+pub mod doors;
+pub mod error;
+pub mod mapping;
+pub mod model;
+pub mod problem;
+pub mod secret;
+#[cfg(feature = "sim")]
+pub mod sim;

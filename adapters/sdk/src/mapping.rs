@@ -1,0 +1,1 @@
+//! Tables that say how one vendor event becomes facts.

@@ -1,0 +1,102 @@
+//! Faults in calls to a simulator's API.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+
+use super::{Fault, FaultKind, Faults};
+
+/// Marks a response that must not be sent: [`serve`](super::serve) closes the connection instead.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the simulator closed the connection on purpose")]
+pub(super) struct Severed;
+
+/// A response that [`serve`](super::serve) turns into a closed connection: the caller gets no answer.
+#[must_use]
+pub fn sever() -> Response {
+    let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
+    response.extensions_mut().insert(Severed);
+    response
+}
+
+/// What [`fault_layer`] needs to know. Use it with `axum::middleware::from_fn_with_state(layer, fault_layer)`.
+///
+/// The site of a call is `METHOD matched-path`, for example `POST /chat/threads/{thread}/messages`.
+#[derive(Clone)]
+pub struct FaultLayer {
+    faults: Faults,
+    allowed: Arc<[FaultKind]>,
+    hold: Duration,
+    retry_after_seconds: u64,
+    body: Arc<dyn Fn(FaultKind) -> Response + Send + Sync>,
+}
+
+impl FaultLayer {
+    /// `body` writes the vendor's answer, status included, for [`FaultKind::Throttle`] and [`FaultKind::ServerError`]; the
+    /// layer adds `Retry-After: 1` to the first. A swallowed request is held for ten seconds before its connection is
+    /// closed.
+    pub fn new(faults: Faults, body: impl Fn(FaultKind) -> Response + Send + Sync + 'static) -> Self {
+        Self {
+            faults,
+            allowed: Arc::from(FaultKind::CALLS),
+            hold: Duration::from_secs(10),
+            retry_after_seconds: 1,
+            body: Arc::new(body),
+        }
+    }
+
+    /// Only these kinds are drawn.
+    #[must_use]
+    pub fn allowing(mut self, kinds: &[FaultKind]) -> Self {
+        self.allowed = Arc::from(kinds);
+        self
+    }
+
+    /// How long a swallowed request is held before its connection is closed. Should be longer than the caller's
+    /// deadline.
+    #[must_use]
+    pub fn holding(mut self, hold: Duration) -> Self {
+        self.hold = hold;
+        self
+    }
+
+    /// What `Retry-After` says, in seconds.
+    #[must_use]
+    pub fn retrying_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = seconds;
+        self
+    }
+}
+
+/// Draws a fault for a call and lets it befall the caller.
+pub async fn fault_layer(State(layer): State<FaultLayer>, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
+    let site = format!("{} {path}", request.method());
+    match layer.faults.draw(&site, &layer.allowed) {
+        Some(Fault::Delay(delay)) => {
+            tokio::time::sleep(delay).await;
+            next.run(request).await
+        }
+        Some(Fault::Throttle) => {
+            let mut response = (layer.body)(FaultKind::Throttle);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(layer.retry_after_seconds));
+            response
+        }
+        Some(Fault::ServerError) => (layer.body)(FaultKind::ServerError),
+        Some(Fault::Timeout) => {
+            tokio::time::sleep(layer.hold).await;
+            sever()
+        }
+        Some(Fault::UnknownOutcome) => {
+            drop(next.run(request).await);
+            sever()
+        }
+        // These befall deliveries, not calls.
+        Some(Fault::Duplicate | Fault::Reorder | Fault::Drop) | None => next.run(request).await,
+    }
+}

@@ -1,0 +1,33 @@
+//! What every simulator of a cloud shares.
+//!
+//! A simulator is a real TLS server on loopback that speaks a vendor's protocol. This kit gives it a certificate
+//! authority made at run time ([`Authority`]), a server ([`serve`]), faults drawn from a seed ([`Faults`],
+//! [`fault_layer`]), a ledger of the effects that it suffered ([`Ledger`]), a way to post events with the vendor's
+//! retry schedule ([`Deliverer`]) and a factor that compresses documented durations ([`TimeScale`]).
+//! [`control_routes`] lets a judge read the ledger from outside.
+//!
+//! Everything is kept in memory and bounded; nothing here listens anywhere but on loopback.
+
+mod authority;
+mod control;
+mod deliverer;
+mod error;
+mod fault_layer;
+mod faults;
+mod ledger;
+mod rsa_identity;
+mod schedule;
+mod served;
+mod time_scale;
+
+pub use authority::Authority;
+pub use control::control_routes;
+pub use deliverer::{Deliverer, Delivery, DeliveryBounds, Exchange};
+pub use error::SimError;
+pub use fault_layer::{FaultLayer, fault_layer, sever};
+pub use faults::{Count, Fault, FaultKind, Faults, Rates};
+pub use ledger::{Entry, Ledger};
+pub use rsa_identity::RsaIdentity;
+pub use schedule::Schedule;
+pub use served::{Served, serve};
+pub use time_scale::TimeScale;

@@ -1,0 +1,86 @@
+//! A TLS server on loopback.
+
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::Response;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use tokio::task::JoinHandle;
+use tower::util::MapResult;
+
+use super::SimError;
+use super::fault_layer::Severed;
+
+/// How long requests in flight may take after [`Served::stop`].
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A server that is running. It stops when this is dropped.
+#[derive(Debug)]
+pub struct Served {
+    /// Where it listens; the port is the real one when 0 was asked for.
+    pub addr: SocketAddr,
+    handle: Handle<SocketAddr>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    /// Takes no more connections, gives requests in flight two seconds, and returns when the server is gone.
+    pub async fn stop(mut self) {
+        self.handle.graceful_shutdown(Some(GRACE));
+        if let Some(task) = self.task.take() {
+            drop(tokio::time::timeout(GRACE * 2, task).await);
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+    }
+}
+
+/// Serves a router over TLS. A response made by [`sever`](super::sever) closes the connection instead of being sent.
+///
+/// # Errors
+/// [`SimError::NotLoopback`] for an address that others could reach, [`SimError::Listen`] when it cannot be bound.
+#[expect(clippy::unused_async, reason = "serving needs a runtime; being async says so in the type")]
+pub async fn serve(
+    listen: SocketAddr,
+    tls: Arc<rustls::ServerConfig>,
+    router: Router,
+) -> Result<Served, SimError> {
+    if !listen.ip().is_loopback() {
+        return Err(SimError::NotLoopback(listen));
+    }
+    let failed = |source| SimError::Listen { addr: listen, source };
+    let listener = TcpListener::bind(listen).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let addr = listener.local_addr().map_err(failed)?;
+    let handle = Handle::new();
+    let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls))
+        .map_err(failed)?
+        .handle(handle.clone());
+    let service = MapResult::new(router, unless_severed as fn(Result<Response, Infallible>) -> _);
+    let make = tower::service_fn(move |_peer: SocketAddr| std::future::ready(Ok::<_, Infallible>(service.clone())));
+    let task = tokio::spawn(async move {
+        if let Err(error) = server.serve(make).await {
+            tracing::error!(%addr, %error, "simulator stopped serving");
+        }
+    });
+    Ok(Served { addr, handle, task: Some(task) })
+}
+
+/// hyper closes the connection (HTTP/1.1) or resets the stream (HTTP/2) when a service gives an error.
+fn unless_severed(answer: Result<Response, Infallible>) -> Result<Response, Severed> {
+    match answer {
+        Ok(response) => match response.extensions().get::<Severed>() {
+            Some(severed) => Err(*severed),
+            None => Ok(response),
+        },
+        Err(never) => match never {},
+    }
+}
