@@ -75,10 +75,11 @@ impl Authority {
         let (certificate, key) = self.issue_pem(names)?;
         let chain = vec![der(&certificate)?];
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(pem_error)?;
-        let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)?;
+        let mut config =
+            rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()?
+                .with_no_client_auth()
+                .with_single_cert(chain, key)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -89,8 +90,8 @@ impl Authority {
     /// [`SimError::Certificate`] when a name is no DNS name and no address.
     pub fn issue_pem(&self, names: &[&str]) -> Result<(String, String), SimError> {
         let key = KeyPair::generate()?;
-        let certificate = leaf_params(names.first().copied().unwrap_or("localhost"), names)?
-            .signed_by(&key, &self.issuer)?;
+        let certificate =
+            leaf_params(names.first().copied().unwrap_or("localhost"), names)?.signed_by(&key, &self.issuer)?;
         Ok((certificate.pem(), key.serialize_pem()))
     }
 
@@ -111,10 +112,11 @@ impl Authority {
     pub fn trusted_by(&self, client: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, SimError> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(der(&self.certificate_pem)?)?;
-        let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let mut config =
+            rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()?
+                .with_root_certificates(roots)
+                .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(client.tls_backend_preconfigured(config))
     }

@@ -1,5 +1,6 @@
 //! Faults in calls to a simulator's API.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,12 @@ use super::{Fault, FaultKind, Faults};
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the simulator closed the connection on purpose")]
 pub(super) struct Severed;
+
+impl From<Infallible> for Severed {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
 
 /// A response that [`serve`](super::serve) turns into a closed connection: the caller gets no answer.
 #[must_use]

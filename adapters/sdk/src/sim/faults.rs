@@ -50,8 +50,7 @@ impl FaultKind {
         Self::UnknownOutcome,
     ];
     /// What can befall a call to an API.
-    pub const CALLS: [Self; 5] =
-        [Self::Delay, Self::Throttle, Self::ServerError, Self::Timeout, Self::UnknownOutcome];
+    pub const CALLS: [Self; 5] = [Self::Delay, Self::Throttle, Self::ServerError, Self::Timeout, Self::UnknownOutcome];
 
     /// The name used in JSON and on the command line.
     #[must_use]

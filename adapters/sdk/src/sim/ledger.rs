@@ -47,13 +47,8 @@ impl Ledger {
     /// Enters an effect; its time is now.
     pub fn enter(&self, effect: &str, key: &str, detail: Value) {
         let mut book = self.book();
-        let entry = Entry {
-            seq: book.next_seq,
-            at: Timestamp::now(),
-            effect: effect.to_owned(),
-            key: key.to_owned(),
-            detail,
-        };
+        let entry =
+            Entry { seq: book.next_seq, at: Timestamp::now(), effect: effect.to_owned(), key: key.to_owned(), detail };
         book.next_seq += 1;
         if book.entries.len() == book.capacity {
             book.entries.pop_front();

@@ -16,6 +16,8 @@ mod fault_layer;
 mod faults;
 mod ledger;
 mod rsa_identity;
+#[cfg(test)]
+mod scenes;
 mod schedule;
 mod served;
 mod time_scale;
@@ -28,6 +30,6 @@ pub use fault_layer::{FaultLayer, fault_layer, sever};
 pub use faults::{Count, Fault, FaultKind, Faults, Rates};
 pub use ledger::{Entry, Ledger};
 pub use rsa_identity::RsaIdentity;
-pub use schedule::Schedule;
+pub use schedule::{Schedule, Verdict};
 pub use served::{Served, serve};
 pub use time_scale::TimeScale;

@@ -48,11 +48,7 @@ impl Drop for Served {
 /// # Errors
 /// [`SimError::NotLoopback`] for an address that others could reach, [`SimError::Listen`] when it cannot be bound.
 #[expect(clippy::unused_async, reason = "serving needs a runtime; being async says so in the type")]
-pub async fn serve(
-    listen: SocketAddr,
-    tls: Arc<rustls::ServerConfig>,
-    router: Router,
-) -> Result<Served, SimError> {
+pub async fn serve(listen: SocketAddr, tls: Arc<rustls::ServerConfig>, router: Router) -> Result<Served, SimError> {
     if !listen.ip().is_loopback() {
         return Err(SimError::NotLoopback(listen));
     }
@@ -61,9 +57,8 @@ pub async fn serve(
     listener.set_nonblocking(true).map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     let handle = Handle::new();
-    let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls))
-        .map_err(failed)?
-        .handle(handle.clone());
+    let server =
+        axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls)).map_err(failed)?.handle(handle.clone());
     let service = MapResult::new(router, unless_severed as fn(Result<Response, Infallible>) -> _);
     let make = tower::service_fn(move |_peer: SocketAddr| std::future::ready(Ok::<_, Infallible>(service.clone())));
     let task = tokio::spawn(async move {
