@@ -74,7 +74,7 @@ impl Authority {
     pub fn server_config(&self, names: &[&str]) -> Result<Arc<rustls::ServerConfig>, SimError> {
         let (certificate, key) = self.issue_pem(names)?;
         let chain = vec![der(&certificate)?];
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(pem_error)?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| pem_error(&error))?;
         let mut config =
             rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
                 .with_safe_default_protocol_versions()?
@@ -166,10 +166,10 @@ fn valid_for(params: &mut CertificateParams, days: i64) {
 }
 
 fn der(pem: &str) -> Result<CertificateDer<'static>, SimError> {
-    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(pem_error)
+    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| pem_error(&error))
 }
 
-fn pem_error(error: rustls::pki_types::pem::Error) -> SimError {
+fn pem_error(error: &rustls::pki_types::pem::Error) -> SimError {
     SimError::Tls(rustls::Error::General(format!("pem: {error:?}")))
 }
 

@@ -47,7 +47,6 @@ impl Drop for Served {
 ///
 /// # Errors
 /// [`SimError::NotLoopback`] for an address that others could reach, [`SimError::Listen`] when it cannot be bound.
-#[expect(clippy::unused_async, reason = "serving needs a runtime; being async says so in the type")]
 pub async fn serve(listen: SocketAddr, tls: Arc<rustls::ServerConfig>, router: Router) -> Result<Served, SimError> {
     if !listen.ip().is_loopback() {
         return Err(SimError::NotLoopback(listen));
