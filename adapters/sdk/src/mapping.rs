@@ -1,1 +1,0 @@
-//! Tables that say how one vendor event becomes facts.
