@@ -1,0 +1,485 @@
+//! Data keys: one per subject, made when first needed, destroyed when the subject is erased.
+//!
+//! A key is made inside the batch of the commit that first uses it, so it is durable exactly when what it sealed is. Until that commit
+//! has gone through, the key is *fresh*: remembered, written again by every batch that uses it, and kept out of the cache. The writer
+//! calls [`Keys::settle`] after each commit and says how it went.
+//!
+//! Destroying deletes the wrapped key in the batch of the erasure; what it sealed stays where it is and can no longer be read by anybody.
+//! A subject that comes back gets a new key under a new id. **Invariant:** a destroyed key is never handed out again.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+use super::batch::{Batch, Expected};
+use super::contract::Store;
+use super::entropy::{Entropy, NoEntropy};
+use super::error::StoreError;
+use super::keyspace::Keyspace;
+use super::lru::Lru;
+use super::master::{MasterKeyId, MasterKeys};
+use super::rows::data_key::{self, WrappedKey};
+use super::seal::{self, Part, Place, SealError, SealFailed, Sealed};
+
+/// Somebody whose data is sealed together and erased together. Derived by its owner so that it tells nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubjectId(pub [u8; 16]);
+
+impl SubjectId {
+    /// Not a person: the house itself, for what belongs to no customer. It has a key like everybody else and is never erased.
+    pub const HOUSE: SubjectId = SubjectId([0; 16]);
+}
+
+impl fmt::Display for SubjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// Which of a subject's keys: random, so that a later key is never taken for an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyId(pub [u8; 8]);
+
+/// A subject's key in the clear. Wiped when dropped, never printed.
+#[derive(Clone)]
+pub struct DataKey {
+    id: KeyId,
+    bytes: Zeroizing<[u8; 32]>,
+}
+
+impl DataKey {
+    pub(super) fn new(id: KeyId, bytes: Zeroizing<[u8; 32]>) -> DataKey {
+        DataKey { id, bytes }
+    }
+
+    /// Which key of the subject.
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.bytes
+    }
+}
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DataKey({})", hex::encode(self.id.0))
+    }
+}
+
+/// Why a key cannot be had, or something cannot be sealed or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The store said no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A data key was wrapped by a master key that is not configured.
+    #[error("data keys are wrapped by master key {needed}, which is not configured")]
+    UnknownMaster {
+        /// The master key that is missing.
+        needed: MasterKeyId,
+    },
+    /// A wrapped key is not what was written for this subject.
+    #[error("the stored data key of subject {subject} is not what was written")]
+    Tampered {
+        /// The subject.
+        subject: SubjectId,
+    },
+    /// Sealed bytes are malformed or not where they were put.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// No random bytes.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// More keys were made without settling than one batch can hold.
+    #[error("{0} new data keys wait for their commit; settle it first")]
+    Unsettled(usize),
+    /// The house's own key is never destroyed.
+    #[error("the house key cannot be destroyed")]
+    HouseKey,
+}
+
+impl From<SealFailed> for KeyError {
+    fn from(failed: SealFailed) -> KeyError {
+        match failed {
+            SealFailed::Seal(error) => KeyError::Seal(error),
+            SealFailed::Entropy(error) => KeyError::Entropy(error),
+        }
+    }
+}
+
+/// Most keys that may wait for their commit: no batch holds more changes.
+const MAX_FRESH: usize = Batch::MAX_CHANGES;
+
+/// The data keys of a store.
+pub struct Keys<S: ?Sized> {
+    store: Arc<S>,
+    masters: MasterKeys,
+    entropy: Arc<dyn Entropy>,
+    known: Mutex<Known>,
+}
+
+struct Known {
+    /// Durable keys, unwrapped.
+    cache: Lru<SubjectId, DataKey>,
+    /// Keys whose commit has not been settled, with their row.
+    fresh: HashMap<SubjectId, (DataKey, Bytes)>,
+    /// Subjects whose destruction has not been settled.
+    going: HashSet<SubjectId>,
+}
+
+impl<S: Store + ?Sized> Keys<S> {
+    /// Opens the keys of a store; `cached` unwrapped keys at most are kept in memory (about 200 bytes each). Fails with
+    /// [`KeyError::UnknownMaster`] at once when the configured master keys are not those of this store.
+    pub fn open(
+        store: Arc<S>,
+        masters: MasterKeys,
+        entropy: Arc<dyn Entropy>,
+        cached: usize,
+    ) -> Result<Keys<S>, KeyError> {
+        let first = store.range(Keyspace::Keys, Bound::Unbounded, Bound::Unbounded, 1)?;
+        if let [(key, row)] = first.as_slice() {
+            let subject = data_key::decode(key).ok_or_else(|| malformed(key))?;
+            masters.unwrap(subject, &WrappedKey::decode(row).ok_or_else(|| malformed(key))?)?;
+        }
+        let known = Known { cache: Lru::new(cached), fresh: HashMap::new(), going: HashSet::new() };
+        Ok(Keys { store, masters, entropy, known: Mutex::new(known) })
+    }
+
+    /// The subject's key; made in this batch when there is none. The batch must be committed for anything sealed under it to be readable.
+    pub fn data_key(&self, subject: SubjectId, batch: &mut Batch) -> Result<DataKey, KeyError> {
+        let mut known = self.known();
+        if let Some((key, row)) = known.fresh.get(&subject) {
+            // Which of the batches that use it goes through first is not known here, so each of them brings the key along.
+            batch.put(Keyspace::Keys, data_key::encode(subject), row.clone());
+            return Ok(key.clone());
+        }
+        if let Some(key) = self.existing(&mut known, subject)? {
+            return Ok(key);
+        }
+        if known.fresh.len() >= MAX_FRESH {
+            return Err(KeyError::Unsettled(known.fresh.len()));
+        }
+        let mut id = [0; 8];
+        let mut bytes = Zeroizing::new([0; 32]);
+        self.entropy.fill(&mut id)?;
+        self.entropy.fill(bytes.as_mut_slice())?;
+        let key = DataKey::new(KeyId(id), bytes);
+        let row = Bytes::from(self.masters.wrap(subject, &key, self.entropy.as_ref())?.encode());
+        if !known.going.contains(&subject) {
+            // Never replace a key that somebody else made in the meantime: what it sealed would be lost.
+            batch.require(Keyspace::Keys, data_key::encode(subject), Expected::Absent);
+        }
+        batch.put(Keyspace::Keys, data_key::encode(subject), row.clone());
+        known.fresh.insert(subject, (key.clone(), row));
+        Ok(key)
+    }
+
+    /// Seals a text for a subject at a place, behind what is in `out`; a key that has to be made goes into the batch.
+    pub fn seal(
+        &self,
+        out: &mut Vec<u8>,
+        subject: SubjectId,
+        place: Place<'_>,
+        text: &[u8],
+        batch: &mut Batch,
+    ) -> Result<(), KeyError> {
+        let key = self.data_key(subject, batch)?;
+        Ok(seal::seal(out, subject, &key, place, text, self.entropy.as_ref())?)
+    }
+
+    /// Opens one part at its place, or says that it is gone.
+    pub fn open_part(&self, part: &Part<'_>, place: Place<'_>) -> Result<Sealed, KeyError> {
+        let key = {
+            let mut known = self.known();
+            match known.fresh.get(&part.subject) {
+                Some((key, _)) => Some(key.clone()),
+                None => self.existing(&mut known, part.subject)?,
+            }
+        };
+        match key {
+            Some(key) if key.id == part.key => Ok(Sealed::Text(part.open(&key, place)?)),
+            // No key, or one made after this part's was destroyed.
+            _ => Ok(Sealed::Gone),
+        }
+    }
+
+    /// Opens all parts of a record's sealed bytes, in order.
+    pub fn open_record(&self, seq: u64, sealed: &[u8]) -> Result<Vec<(SubjectId, Sealed)>, KeyError> {
+        let parts = Part::all(sealed)?;
+        let mut opened = Vec::with_capacity(parts.len());
+        for (number, part) in parts.iter().enumerate() {
+            let number = u16::try_from(number).map_err(|_| SealError::TooLarge)?;
+            let place = Place::Record { seq, part: number };
+            opened.push((part.subject, self.open_part(part, place)?));
+        }
+        Ok(opened)
+    }
+
+    /// Destroys the subject's key in this batch. From now on nothing of the subject opens; if the batch is not committed,
+    /// [`settle`](Keys::settle) with `false` brings the key back.
+    pub fn destroy(&self, subject: SubjectId, batch: &mut Batch) -> Result<(), KeyError> {
+        if subject == SubjectId::HOUSE {
+            return Err(KeyError::HouseKey);
+        }
+        let mut known = self.known();
+        known.cache.remove(&subject);
+        known.fresh.remove(&subject);
+        known.going.insert(subject);
+        batch.delete(Keyspace::Keys, data_key::encode(subject));
+        Ok(())
+    }
+
+    /// Says whether the batch that used new keys or destroyed some was committed. After an error whose outcome is unknown say `false`:
+    /// the store is asked again.
+    pub fn settle(&self, committed: bool) {
+        let mut known = self.known();
+        let fresh = std::mem::take(&mut known.fresh);
+        known.going.clear();
+        if committed {
+            for (subject, (key, _)) in fresh {
+                known.cache.insert(subject, key);
+            }
+        }
+    }
+
+    /// Wraps up to `limit` keys, from `from` on, under the current master key in this batch, where another wraps them now. Returns where to
+    /// go on, or `None` when the last key has been seen. A key destroyed in between makes the batch fail rather than come back.
+    pub fn rewrap(&self, from: SubjectId, limit: usize, batch: &mut Batch) -> Result<Option<SubjectId>, KeyError> {
+        let start = data_key::encode(from);
+        let rows =
+            self.store.range(Keyspace::Keys, Bound::Included(&start), Bound::Unbounded, limit.saturating_add(1))?;
+        for (key, value) in rows.iter().take(limit) {
+            let subject = data_key::decode(key).ok_or_else(|| malformed(key))?;
+            let row = WrappedKey::decode(value).ok_or_else(|| malformed(key))?;
+            if row.master == self.masters.current() {
+                continue;
+            }
+            let again = self.masters.wrap(subject, &self.masters.unwrap(subject, &row)?, self.entropy.as_ref())?;
+            batch.require(Keyspace::Keys, key.as_ref(), Expected::Value(value.clone()));
+            batch.put(Keyspace::Keys, key.as_ref(), again.encode());
+        }
+        Ok(rows.get(limit).and_then(|(key, _)| data_key::decode(key)))
+    }
+
+    /// A durable key, from memory or the store.
+    fn existing(&self, known: &mut Known, subject: SubjectId) -> Result<Option<DataKey>, KeyError> {
+        if known.going.contains(&subject) {
+            return Ok(None);
+        }
+        if let Some(key) = known.cache.get(&subject) {
+            return Ok(Some(key.clone()));
+        }
+        // The lock is held while the store is read, so that a key destroyed meanwhile cannot enter the cache behind its destruction.
+        let Some(row) = self.store.get(Keyspace::Keys, &data_key::encode(subject))? else { return Ok(None) };
+        let row = WrappedKey::decode(&row).ok_or(KeyError::Tampered { subject })?;
+        let key = self.masters.unwrap(subject, &row)?;
+        known.cache.insert(subject, key.clone());
+        Ok(Some(key))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: ?Sized> fmt::Debug for Keys<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        write!(f, "Keys({} cached, {} fresh, {:?})", known.cache.len(), known.fresh.len(), self.masters)
+    }
+}
+
+fn malformed(key: &[u8]) -> KeyError {
+    KeyError::Store(StoreError::damaged(format!("row {} of keys is malformed", hex::encode(key))))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+    use super::*;
+    use crate::store::{MasterKey, Memory, SeededEntropy};
+
+    const ANN: SubjectId = SubjectId([1; 16]);
+    const BOB: SubjectId = SubjectId([2; 16]);
+
+    fn master(byte: u8) -> MasterKey {
+        MasterKey::new(Zeroizing::new([byte; 32]))
+    }
+
+    fn open_with(store: &Arc<Memory>, masters: MasterKeys, seed: u64) -> Result<Keys<Memory>, KeyError> {
+        Keys::open(Arc::clone(store), masters, Arc::new(SeededEntropy::new(seed)), 2)
+    }
+
+    fn keys(store: &Arc<Memory>, seed: u64) -> Keys<Memory> {
+        open_with(store, MasterKeys::new(master(1), vec![]), seed).unwrap()
+    }
+
+    /// Seals one text for a subject and commits.
+    fn sealed(keys: &Keys<Memory>, subject: SubjectId, seq: u64, text: &[u8]) -> Vec<u8> {
+        let (mut out, mut batch) = (Vec::new(), Batch::new());
+        keys.seal(&mut out, subject, Place::Record { seq, part: 0 }, text, &mut batch).unwrap();
+        keys.store.commit(batch).unwrap();
+        keys.settle(true);
+        out
+    }
+
+    fn opened(keys: &Keys<Memory>, seq: u64, sealed: &[u8]) -> Option<Vec<u8>> {
+        let opened = keys.open_record(seq, sealed).unwrap();
+        opened[0].1.text().map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn what_was_sealed_opens_again_after_a_restart() {
+        let store = Arc::new(Memory::new());
+        let part = sealed(&keys(&store, 1), ANN, 5, b"hello");
+        assert_eq!(opened(&keys(&store, 2), 5, &part).as_deref(), Some(&b"hello"[..]));
+    }
+
+    #[test]
+    fn one_record_can_hold_parts_of_several_subjects_and_lose_one() {
+        let store = Arc::new(Memory::new());
+        let keys = keys(&store, 1);
+        let (mut out, mut batch) = (Vec::new(), Batch::new());
+        keys.seal(&mut out, ANN, Place::Record { seq: 1, part: 0 }, b"ann", &mut batch).unwrap();
+        keys.seal(&mut out, BOB, Place::Record { seq: 1, part: 1 }, b"bob", &mut batch).unwrap();
+        keys.destroy(ANN, &mut batch).unwrap();
+        store.commit(batch).unwrap();
+        keys.settle(true);
+
+        let opened = keys.open_record(1, &out).unwrap();
+
+        assert_eq!((opened[0].0, opened[0].1.text()), (ANN, None));
+        assert_eq!((opened[1].0, opened[1].1.text()), (BOB, Some(&b"bob"[..])));
+    }
+
+    #[test]
+    fn a_destroyed_subject_is_gone_and_comes_back_with_another_key() {
+        let store = Arc::new(Memory::new());
+        let keys = keys(&store, 1);
+        let part = sealed(&keys, ANN, 1, b"hello");
+        let old = keys.data_key(ANN, &mut Batch::new()).unwrap();
+
+        let mut batch = Batch::new();
+        keys.destroy(ANN, &mut batch).unwrap();
+        assert_eq!(opened(&keys, 1, &part), None, "gone from the moment it was asked for");
+        store.commit(batch).unwrap();
+        keys.settle(true);
+        assert_eq!(opened(&keys, 1, &part), None);
+        assert!(store.get(Keyspace::Keys, &data_key::encode(ANN)).unwrap().is_none());
+
+        let again = sealed(&keys, ANN, 2, b"back");
+        let new = keys.data_key(ANN, &mut Batch::new()).unwrap();
+        assert_ne!(new.id(), old.id());
+        assert_ne!(new.bytes(), old.bytes());
+        assert_eq!(opened(&keys, 2, &again).as_deref(), Some(&b"back"[..]));
+        assert_eq!(opened(&keys, 1, &part), None, "the new key does not open the old part");
+    }
+
+    #[test]
+    fn a_destruction_that_was_not_committed_did_not_happen() {
+        let store = Arc::new(Memory::new());
+        let keys = keys(&store, 1);
+        let part = sealed(&keys, ANN, 1, b"hello");
+        keys.destroy(ANN, &mut Batch::new()).unwrap();
+        keys.settle(false);
+        assert_eq!(opened(&keys, 1, &part).as_deref(), Some(&b"hello"[..]));
+    }
+
+    #[test]
+    fn destroying_and_sealing_anew_can_share_a_batch() {
+        let store = Arc::new(Memory::new());
+        let keys = keys(&store, 1);
+        let old = sealed(&keys, ANN, 1, b"old");
+        let (mut new, mut batch) = (Vec::new(), Batch::new());
+        keys.destroy(ANN, &mut batch).unwrap();
+        keys.seal(&mut new, ANN, Place::Record { seq: 2, part: 0 }, b"new", &mut batch).unwrap();
+        store.commit(batch).unwrap();
+        keys.settle(true);
+        assert_eq!(opened(&keys, 1, &old), None);
+        assert_eq!(opened(&keys, 2, &new).as_deref(), Some(&b"new"[..]));
+    }
+
+    #[test]
+    fn a_key_whose_commit_failed_is_forgotten_and_one_without_an_answer_is_written_again() {
+        let store = Arc::new(Memory::new());
+        let keys = keys(&store, 1);
+        let mut lost = Batch::new();
+        let first = keys.data_key(ANN, &mut lost).unwrap();
+        keys.settle(false);
+        let mut batch = Batch::new();
+        let second = keys.data_key(ANN, &mut batch).unwrap();
+        assert_ne!(first.id(), second.id());
+
+        // Not settled yet: the next batch brings the same key along, and either may be the one that is committed.
+        let mut next = Batch::new();
+        assert_eq!(keys.data_key(ANN, &mut next).unwrap().id(), second.id());
+        store.commit(next).unwrap();
+        keys.settle(true);
+        assert_eq!(keys.data_key(ANN, &mut Batch::new()).unwrap().id(), second.id());
+        assert!(store.commit(batch).is_err(), "the batch that made the key expects that there is none");
+    }
+
+    #[test]
+    fn a_key_made_by_somebody_else_meanwhile_is_not_replaced() {
+        let store = Arc::new(Memory::new());
+        let (here, there) = (keys(&store, 1), keys(&store, 2));
+        let mut batch = Batch::new();
+        here.data_key(ANN, &mut batch).unwrap();
+        sealed(&there, ANN, 1, b"hello");
+        assert!(matches!(store.commit(batch), Err(StoreError::Unmet { keyspace: Keyspace::Keys, .. })));
+    }
+
+    #[test]
+    fn the_cache_is_bounded_and_misses_are_read_from_the_store() {
+        let store = Arc::new(Memory::new());
+        let keys = keys(&store, 1);
+        let parts: Vec<_> = (1..=5).map(|n| (n, sealed(&keys, SubjectId([n; 16]), u64::from(n), &[n]))).collect();
+        assert_eq!(keys.known().cache.len(), 2);
+        for (n, part) in parts {
+            assert_eq!(opened(&keys, u64::from(n), &part), Some(vec![n]));
+        }
+    }
+
+    #[test]
+    fn a_second_master_key_takes_over() {
+        let store = Arc::new(Memory::new());
+        let before = keys(&store, 1);
+        let parts: Vec<_> = (1..=5).map(|n| sealed(&before, SubjectId([n; 16]), u64::from(n), &[n])).collect();
+
+        let both = open_with(&store, MasterKeys::new(master(2), vec![master(1)]), 2).unwrap();
+        let mut from = Some(SubjectId([0; 16]));
+        let mut steps = 0;
+        while let Some(subject) = from {
+            let mut batch = Batch::new();
+            from = both.rewrap(subject, 2, &mut batch).unwrap();
+            store.commit(batch).unwrap();
+            steps += 1;
+        }
+        assert_eq!(steps, 3);
+
+        let after = open_with(&store, MasterKeys::new(master(2), vec![]), 3).unwrap();
+        for (n, part) in (1u8..).zip(parts) {
+            assert_eq!(opened(&after, u64::from(n), &part), Some(vec![n]));
+        }
+    }
+
+    #[test]
+    fn the_wrong_master_key_is_noticed_when_opening() {
+        let store = Arc::new(Memory::new());
+        sealed(&keys(&store, 1), ANN, 1, b"hello");
+        let wrong = open_with(&store, MasterKeys::new(master(9), vec![]), 2).unwrap_err();
+        assert!(matches!(&wrong, KeyError::UnknownMaster { needed } if *needed == master(1).id()), "{wrong}");
+    }
+
+    #[test]
+    fn the_house_key_stays() {
+        let keys = keys(&Arc::new(Memory::new()), 1);
+        assert!(matches!(keys.destroy(SubjectId::HOUSE, &mut Batch::new()), Err(KeyError::HouseKey)));
+    }
+}
