@@ -322,11 +322,16 @@ impl Road {
     }
 
     fn give_up(&self, delivery: &Delivery, reason: &str, attempts: u32, outcome: &str) {
-        let effect = if delivery.dead_letter && attempts > 0 { "delivery.dead_lettered" } else { "delivery.dropped" };
-        let detail = json!({
+        let dead_letter = delivery.dead_letter && attempts > 0;
+        let effect = if dead_letter { "delivery.dead_lettered" } else { "delivery.dropped" };
+        let mut detail = json!({
             "site": delivery.site, "deadLetterReason": reason, "deliveryAttempts": attempts,
             "lastDeliveryOutcome": outcome, "of": delivery.detail,
         });
+        if dead_letter {
+            let as_text = || Value::from(String::from_utf8_lossy(&delivery.body).into_owned());
+            detail["body"] = serde_json::from_slice(&delivery.body).unwrap_or_else(|_| as_text());
+        }
         self.ledger.enter(effect, &delivery.key, detail);
         self.open.fetch_sub(1, Ordering::Relaxed);
     }

@@ -31,5 +31,5 @@ pub use faults::{Count, Fault, FaultKind, Faults, Rates};
 pub use ledger::{Entry, Ledger};
 pub use rsa_identity::RsaIdentity;
 pub use schedule::{Schedule, Verdict};
-pub use served::{Served, serve};
+pub use served::{Bound, Served, serve};
 pub use time_scale::TimeScale;

@@ -1,0 +1,255 @@
+use std::net::SocketAddr;
+
+use http::Method;
+use serde_json::{Value, json};
+use tandem_sdk::sim::Fault;
+
+use super::super::{Family, Schema, Settings, Subscription};
+use super::stage::{Stage, Webhook, free_address, subscription, until};
+
+/// A webhook that is up, and a simulator that has shaken hands with it.
+async fn connected(
+    webhook: &Webhook,
+    change: impl FnOnce(&mut Settings, &mut Subscription),
+) -> (Stage, tandem_sdk::sim::Served) {
+    let addr = free_address();
+    let stage = stage_for(addr, change).await;
+    let served = webhook.serve(&stage.authority, addr).await;
+    until(|| !stage.effects("handshake.granted").is_empty()).await;
+    (stage, served)
+}
+
+async fn stage_for(addr: SocketAddr, change: impl FnOnce(&mut Settings, &mut Subscription)) -> Stage {
+    Stage::with(|settings| {
+        let mut one = subscription(addr);
+        change(settings, &mut one);
+        settings.subscriptions.push(one);
+    })
+    .await
+}
+
+async fn say(stage: &Stage, token: &str, thread: &str, content: &str) {
+    let path = format!("threads/{thread}/messages");
+    let wish = json!({"content": content, "senderDisplayName": "Ann"});
+    assert_eq!(stage.chat(token, Method::POST, &path, wish).await.status, 201);
+}
+
+#[tokio::test]
+async fn event_grid_s_handshake_waits_for_the_webhook_and_comes_before_events() {
+    let addr = free_address();
+    let stage = stage_for(addr, |_, one| one.families = vec![Family::Thread]).await;
+    let (_, token) = stage.user().await;
+    let _thread = stage.thread(&token, &[]).await;
+    until(|| !stage.effects("handshake.refused").is_empty()).await;
+    let webhook = Webhook::default();
+    let _served = webhook.serve(&stage.authority, addr).await;
+    until(|| !webhook.deliveries().is_empty()).await;
+    let told = webhook.told.lock().unwrap();
+    let asked = &told[0];
+    assert_eq!(
+        (asked.header("aeg-event-type"), asked.header("aeg-subscription-name")),
+        ("SubscriptionValidation", "CHAT")
+    );
+    assert_eq!((asked.body.as_array().unwrap().len(), asked.target.as_str()), (1, "/hooks/acs?secret=s"));
+    assert_eq!(asked.body[0]["eventType"], json!("Microsoft.EventGrid.SubscriptionValidationEvent"));
+    assert_eq!(told[1].kinds(), ["ChatThreadCreated"]);
+}
+
+#[tokio::test]
+async fn a_handshake_may_be_finished_by_opening_the_validation_url() {
+    let addr = free_address();
+    let stage = stage_for(addr, |_, _| {}).await;
+    let webhook = Webhook { silent: true, ..Webhook::default() };
+    let _served = webhook.serve(&stage.authority, addr).await;
+    until(|| !stage.effects("handshake.awaiting").is_empty()).await;
+    let url = stage.effects("handshake.awaiting")[0].detail["validationUrl"].as_str().unwrap().to_owned();
+    assert!(stage.effects("handshake.granted").is_empty());
+    let wrong = stage.client.get(url.replace("token=", "token=x")).send().await.unwrap();
+    assert_eq!(wrong.status().as_u16(), 404);
+    assert_eq!(stage.client.get(&url).send().await.unwrap().status().as_u16(), 200);
+    until(|| !stage.effects("handshake.granted").is_empty()).await;
+}
+
+#[tokio::test]
+async fn cloud_events_ask_by_options_and_come_as_one_object() {
+    let webhook = Webhook::default();
+    let (stage, _served) = connected(&webhook, |_, one| one.schema = Schema::CloudEvents).await;
+    let (_, token) = stage.user().await;
+    let (customer, customers_token) = stage.user().await;
+    let thread = stage.thread(&token, &[&customer]).await;
+    say(&stage, &customers_token, &thread, "hello").await;
+    until(|| webhook.kinds().len() == 4).await;
+    let asked = webhook.told.lock().unwrap()[0].clone();
+    assert_eq!((asked.method.as_str(), asked.header("webhook-request-origin")), ("OPTIONS", "eventgrid.azure.net"));
+    let deliveries = webhook.deliveries();
+    assert!(deliveries.iter().all(|told| told.header("content-type") == "application/cloudevents+json; charset=utf-8"));
+    let message = deliveries.iter().find(|told| told.kinds() == ["ChatMessageReceivedInThread"]).unwrap();
+    assert_eq!((&message.body["specversion"], &message.body["data"]["messageBody"]), (&json!("1.0"), &json!("hello")));
+    assert_eq!((message.header("aeg-metadata-version"), message.header("aeg-data-version")), ("1.0", ""));
+}
+
+#[tokio::test]
+async fn the_sender_s_own_message_comes_once_for_the_thread_and_never_to_itself() {
+    let webhook = Webhook::default();
+    let (stage, _served) = connected(&webhook, |_, _| {}).await;
+    let (hub, token) = stage.user().await;
+    let (customer, _) = stage.user().await;
+    let thread = stage.thread(&token, &[&customer]).await;
+    say(&stage, &token, &thread, "from the hub").await;
+    until(|| webhook.kinds().len() == 4).await;
+    let events: Vec<Value> = webhook.deliveries().into_iter().map(|told| told.body[0].clone()).collect();
+    let messages: Vec<&Value> = events.iter().filter(|event| event["data"].get("messageBody").is_some()).collect();
+    assert_eq!(messages.len(), 2);
+    assert!(messages.iter().all(|event| event["data"]["senderCommunicationIdentifier"]["rawId"] == json!(hub)));
+    let recipients: Vec<_> = messages.iter().filter_map(|event| event["data"].get("recipientId")).collect();
+    assert_eq!(recipients, [&json!(customer)]);
+    let first = &webhook.deliveries()[0];
+    assert_eq!((first.header("aeg-delivery-count"), first.header("aeg-data-version")), ("0", "1.0"));
+    assert_eq!(first.header("aeg-output-event-id"), first.body[0]["id"].as_str().unwrap());
+}
+
+#[tokio::test]
+async fn a_delivery_is_retried_after_503_and_after_202_it_is_done() {
+    let webhook = Webhook::answering(&[503, 202]);
+    let (stage, _served) = connected(&webhook, |_, one| one.families = vec![Family::Thread]).await;
+    let (_, token) = stage.user().await;
+    stage.thread(&token, &[]).await;
+    until(|| stage.sim.open_deliveries() == 0 && !stage.effects("delivery.acknowledged").is_empty()).await;
+    let counts: Vec<_> = webhook.deliveries().iter().map(|told| told.header("aeg-delivery-count").to_owned()).collect();
+    assert_eq!(counts, ["0", "1"]);
+}
+
+#[tokio::test]
+async fn statuses_that_are_never_retried_end_as_dead_letters_or_are_lost() {
+    for status in [400, 401, 403, 413] {
+        for (keep, effect) in [(true, "delivery.dead_lettered"), (false, "delivery.dropped")] {
+            let webhook = Webhook::answering(&[status]);
+            let change = |_: &mut Settings, one: &mut Subscription| {
+                one.families = vec![Family::Thread];
+                one.dead_letter = keep;
+            };
+            let (stage, _served) = connected(&webhook, change).await;
+            let (_, token) = stage.user().await;
+            stage.thread(&token, &[]).await;
+            until(|| !stage.effects(effect).is_empty()).await;
+            assert_eq!(webhook.deliveries().len(), 1, "{status}");
+            let letter = &stage.effects(effect)[0];
+            assert_eq!((&letter.detail["deliveryAttempts"], letter.detail.get("body").is_some()), (&json!(1), keep));
+        }
+    }
+}
+
+#[tokio::test]
+async fn events_outlive_a_webhook_that_goes_away() {
+    let webhook = Webhook::default();
+    let (stage, served) = connected(&webhook, |_, one| one.families = vec![Family::Thread]).await;
+    let addr = served.addr;
+    served.stop().await;
+    let (_, token) = stage.user().await;
+    stage.thread(&token, &[]).await;
+    until(|| stage.effects("delivery.attempted").len() > 1).await;
+    let _again = webhook.serve(&stage.authority, addr).await;
+    until(|| stage.sim.open_deliveries() == 0).await;
+    assert_eq!(webhook.kinds(), ["ChatThreadCreated"]);
+}
+
+#[tokio::test]
+async fn batches_hold_what_waits_and_are_arrays() {
+    let addr = free_address();
+    let stage = stage_for(addr, |_, one| {
+        one.max_events_per_batch = 3;
+        one.schema = Schema::CloudEvents;
+        one.families = vec![Family::Thread];
+    })
+    .await;
+    let (_, token) = stage.user().await;
+    let thread = stage.thread(&token, &[]).await;
+    for content in ["a", "b", "c"] {
+        say(&stage, &token, &thread, content).await;
+    }
+    let webhook = Webhook::default();
+    let _served = webhook.serve(&stage.authority, addr).await;
+    until(|| webhook.kinds().len() == 4).await;
+    let sizes: Vec<_> = webhook.deliveries().iter().map(|told| told.body.as_array().unwrap().len()).collect();
+    assert_eq!(sizes, [3, 1]);
+    let message = "ChatMessageReceivedInThread";
+    assert_eq!(webhook.kinds(), ["ChatThreadCreated", message, message, message]);
+}
+
+#[tokio::test]
+async fn forced_faults_double_and_overtake_deliveries() {
+    let webhook = Webhook::default();
+    let (stage, _served) = connected(&webhook, |_, one| one.families = vec![Family::Thread]).await;
+    let (_, token) = stage.user().await;
+    let site = "event-grid chat";
+    assert!(stage.sim.faults.force(site, Fault::Duplicate) && stage.sim.faults.force(site, Fault::Reorder));
+    let thread = stage.thread(&token, &[]).await;
+    say(&stage, &token, &thread, "overtaken").await;
+    say(&stage, &token, &thread, "overtaking").await;
+    until(|| webhook.kinds().len() == 4).await;
+    let texts: Vec<_> = webhook
+        .deliveries()
+        .iter()
+        .filter_map(|told| told.body[0]["data"]["messageBody"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(texts, ["overtaking", "overtaken"]);
+    let ids: Vec<_> = webhook
+        .deliveries()
+        .iter()
+        .filter(|told| told.kinds() == ["ChatThreadCreated"])
+        .map(|told| told.body[0]["id"].clone())
+        .collect();
+    assert_eq!((ids.len(), &ids[0]), (2, &ids[1]));
+}
+
+#[tokio::test]
+async fn deliveries_carry_custom_headers_and_a_token_that_the_tenant_s_keys_verify() {
+    let webhook = Webhook::default();
+    let change = |settings: &mut Settings, one: &mut Subscription| {
+        one.headers = vec![("x-hub".to_owned(), "blue".to_owned())];
+        one.bearer = true;
+        settings.entra = serde_json::from_value(json!({"tenant": "contoso", "audience": "api://hub"})).unwrap();
+    };
+    let (stage, _served) = connected(&webhook, change).await;
+    let (_, token) = stage.user().await;
+    stage.thread(&token, &[]).await;
+    until(|| !webhook.deliveries().is_empty()).await;
+    let delivery = &webhook.deliveries()[0];
+    assert_eq!(delivery.header("x-hub"), "blue");
+    let jwt = delivery.header("authorization").strip_prefix("Bearer ").unwrap().to_owned();
+    let url = format!("{}contoso/discovery/v2.0/keys", stage.sim.endpoint);
+    let keys: jsonwebtoken::jwk::JwkSet = stage.client.get(url).send().await.unwrap().json().await.unwrap();
+    let kid = jsonwebtoken::decode_header(&jwt).unwrap().kid.unwrap();
+    let key = jsonwebtoken::DecodingKey::from_jwk(keys.find(&kid).unwrap()).unwrap();
+    let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
+    rules.set_audience(&["api://hub"]);
+    rules.set_issuer(&["https://sts.windows.net/contoso/"]);
+    let claims = jsonwebtoken::decode::<Value>(&jwt, &key, &rules).unwrap().claims;
+    assert_eq!(claims["appid"], json!("4962773b-9cdb-44cf-a8bf-237846a00ab7"));
+    assert_eq!(claims["roles"], json!(["AzureEventGridSecureWebhookSubscriber"]));
+}
+
+#[tokio::test]
+async fn participants_coming_and_going_are_told_to_both_families() {
+    let webhook = Webhook::default();
+    let (stage, _served) = connected(&webhook, |_, _| {}).await;
+    let (_, token) = stage.user().await;
+    let (agent, _) = stage.user().await;
+    let thread = stage.thread(&token, &[]).await;
+    let wish = json!({"participants": super::stage::participants(&[&agent])});
+    stage.chat(&token, Method::POST, &format!("threads/{thread}/participants/:add"), wish).await;
+    stage.chat(&token, Method::POST, &format!("threads/{thread}/participants/:remove"), json!({"rawId": agent})).await;
+    until(|| webhook.kinds().len() == 5).await;
+    assert_eq!(
+        webhook.kinds(),
+        [
+            "ChatThreadCreated",
+            "ChatThreadParticipantAdded",
+            "ChatParticipantAddedToThreadWithUser",
+            "ChatThreadParticipantRemoved",
+            "ChatParticipantRemovedFromThreadWithUser",
+        ]
+    );
+    let added = stage.effects("participant.added");
+    assert!(added.last().unwrap().key.ends_with(&agent), "{added:?}");
+}
