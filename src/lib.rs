@@ -4,3 +4,7 @@
 pub mod content;
 /// What a site decides: one TOML file, read once, every problem named at once.
 pub mod config;
+/// Tasks and how they end; the only place that starts one.
+pub mod shutdown;
+/// Log lines and numbers for those who run it, with nothing personal in them.
+pub mod telemetry;
