@@ -27,6 +27,8 @@ pub struct Command {
     /// Secrets that the call yields: role → name to keep it under.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keeps: BTreeMap<SecretRole, String>,
+    /// Position in the log that owed it: orders its lane after a restart.
+    pub order: u64,
     /// After this it is no longer worth trying: the command dies and says so.
     pub expires_at: Timestamp,
 }

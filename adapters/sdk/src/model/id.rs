@@ -87,9 +87,7 @@ pub struct LegRef {
 impl LegRef {
     /// The id of this leg.
     pub fn id(&self) -> LegId {
-        LegId(
-            Derive::entity("leg").part(&self.system).part(&self.account).part(&self.kind).part(&self.native).uuid(),
-        )
+        LegId(Derive::entity("leg").part(&self.system).part(&self.account).part(&self.kind).part(&self.native).uuid())
     }
 
     /// The same place in the same cloud under another native id, for instance the contact after a transfer.
@@ -102,9 +100,7 @@ impl LegRef {
 impl LegId {
     /// The interaction that this leg opens as its `generation`-th (1, 2, …).
     pub fn opens(self, generation: u32) -> InteractionId {
-        InteractionId(
-            Derive::entity("interaction").part(&self.0.to_string()).number(u64::from(generation)).uuid(),
-        )
+        InteractionId(Derive::entity("interaction").part(&self.0.to_string()).number(u64::from(generation)).uuid())
     }
 }
 
@@ -130,7 +126,6 @@ impl PartyKey {
         PartyKey(Derive::entity("party").part(system).part(address).keyed(key))
     }
 }
-
 
 /// One leg of an interaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

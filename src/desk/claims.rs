@@ -1,0 +1,169 @@
+//! Workers claim commands here, and people ask how things stand.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use tandem_sdk::error::{AdapterError, ErrorKind};
+use tandem_sdk::model::{Command, InteractionId, PartyKey, SubjectId};
+use tandem_sdk::secret::{Secret, SecretRole};
+use tokio::sync::oneshot;
+
+use super::answer::{Overview, Status, tell};
+use super::outbox::Entry;
+use super::persist;
+use super::run::Writer;
+use super::work::Pending;
+use crate::interactions::{House, Interaction};
+use crate::store::{SecretName, Store};
+
+/// How long a command waits for a secret that is not there yet.
+const SECRET_WAIT: SignedDuration = SignedDuration::from_millis(250);
+
+/// A command in flight.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The command.
+    pub command: Command,
+    /// Which attempt of this life of the desk it is, from 1.
+    pub attempt: u32,
+    /// Whether an earlier attempt may have had its effect.
+    pub uncertain: bool,
+    /// The secrets that it needs.
+    pub secrets: BTreeMap<SecretRole, Secret>,
+    /// Now, by the desk.
+    pub now: jiff::Timestamp,
+}
+
+/// A question about the state.
+pub(super) enum Asked {
+    /// One interaction.
+    Interaction(InteractionId, oneshot::Sender<Option<Interaction>>),
+    /// Those in memory, newest change first.
+    Interactions(usize, oneshot::Sender<Vec<Overview>>),
+    /// The house.
+    House(oneshot::Sender<House>),
+    /// A secret of an interaction, for the caller of `POST /v1/chats`.
+    Secret(String, oneshot::Sender<Option<Secret>>),
+    /// Whose data are a customer's.
+    Subjects(PartyKey, oneshot::Sender<Vec<SubjectId>>),
+    /// Destroy these subjects' keys.
+    Erase(Vec<SubjectId>, oneshot::Sender<bool>),
+    /// How the desk is.
+    Status(oneshot::Sender<Status>),
+}
+
+impl<S: Store + ?Sized> Writer<S> {
+    /// Gives waiting workers what may go.
+    pub(super) fn serve_claims(&mut self) {
+        while !self.claims.is_empty() && !self.stuck {
+            let most = self.claims.first().map_or(0, |(most, _)| *most);
+            let mut given = Vec::new();
+            while given.len() < most {
+                let Some(entry) = self.outbox.next(self.now) else { break };
+                if let Some(claim) = self.make_ready(entry) {
+                    given.push(claim);
+                }
+            }
+            if given.is_empty() {
+                return;
+            }
+            let (_, reply) = self.claims.remove(0);
+            if let Err(unclaimed) = reply.send(given) {
+                // The worker is gone; what it would have carried waits for the next one.
+                for claim in unclaimed {
+                    self.outbox.defer(claim.command.id, self.now, claim.uncertain, false);
+                }
+            }
+        }
+    }
+
+    /// Finds the secrets of a command; one whose time is over dies here.
+    fn make_ready(&mut self, entry: Entry) -> Option<Claim> {
+        let id = entry.command.id;
+        if entry.command.expires_at <= self.now {
+            self.let_die(id, entry.uncertain);
+            return None;
+        }
+        let mut secrets = BTreeMap::new();
+        for (role, name) in &entry.command.uses {
+            let found = SecretName::new(name).and_then(|name| self.vault.get(&name, self.now).ok().flatten());
+            let Some(text) = found.and_then(|found| String::from_utf8(found.reveal().to_vec()).ok()) else {
+                let until = self.now.saturating_add(SECRET_WAIT).unwrap_or(self.now);
+                self.outbox.defer(id, until, entry.uncertain, false);
+                return None;
+            };
+            secrets.insert(*role, Secret::new(text));
+        }
+        Some(Claim {
+            command: entry.command,
+            attempt: entry.attempts,
+            uncertain: entry.uncertain,
+            secrets,
+            now: self.now,
+        })
+    }
+
+    /// A command that was not done in time: its outcome is that it expired.
+    fn let_die(&mut self, id: tandem_sdk::model::CommandId, uncertain: bool) {
+        let mut error = AdapterError::new(ErrorKind::Unavailable, "expired", "not done in time");
+        if uncertain {
+            error = error.perhaps_done();
+        }
+        let mut pending = Pending::default();
+        let taken = self.take_outcome(&mut pending, id, Err(error), Vec::new(), false);
+        if let Err(error) = taken {
+            tracing::error!(%error, "an expired command could not be settled");
+        }
+        self.commit_or_say(pending);
+    }
+
+    /// Answers a question about the state.
+    pub(super) fn answer(&mut self, asked: Asked) {
+        match asked {
+            Asked::Interaction(id, reply) => tell(reply, self.find_interaction(id)),
+            Asked::Interactions(most, reply) => {
+                let mut all: Vec<Overview> = self
+                    .shelf
+                    .iter()
+                    .map(|it| Overview {
+                        id: it.id,
+                        state: it.state(),
+                        opened_at: it.opened_at,
+                        changed_at: it.changed_at,
+                        owed: it.owed.len(),
+                    })
+                    .collect();
+                all.sort_by(|a, b| (b.changed_at, b.id).cmp(&(a.changed_at, a.id)));
+                all.truncate(most);
+                tell(reply, all);
+            }
+            Asked::House(reply) => tell(reply, self.house.clone()),
+            Asked::Secret(name, reply) => {
+                let found = SecretName::new(&name).and_then(|name| self.vault.get(&name, self.now).ok().flatten());
+                let text = found.and_then(|found| String::from_utf8(found.reveal().to_vec()).ok());
+                tell(reply, text.map(Secret::new));
+            }
+            Asked::Subjects(party, reply) => {
+                tell(reply, persist::subjects_of(party, &*self.store).unwrap_or_default());
+            }
+            Asked::Erase(subjects, reply) => tell(reply, self.erase(&subjects)),
+            Asked::Status(reply) => tell(reply, self.status()),
+        }
+    }
+
+    /// Destroys the keys of these subjects. What was sealed under them stays where it is and can be read by nobody.
+    fn erase(&mut self, subjects: &[SubjectId]) -> bool {
+        let mut pending = Pending::default();
+        for subject in subjects {
+            if self.keys.destroy(persist::stored(*subject), &mut pending.rows).is_err() {
+                return false;
+            }
+        }
+        for it in self.shelf.of_subjects(subjects) {
+            let (mut it, seq) = (it, self.next_seq);
+            tandem_sdk::model::Personals::detach(&mut it);
+            self.shelf.put_dirty(it, seq.saturating_sub(1));
+        }
+        self.commit(pending).is_ok()
+    }
+}

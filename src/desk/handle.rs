@@ -1,0 +1,127 @@
+//! The desk's handle: cheap to clone, hides the lanes.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tandem_sdk::model::{CommandId, InteractionId, PartyKey, SubjectId};
+use tandem_sdk::secret::Secret;
+use tokio::sync::{oneshot, watch};
+
+use super::answer::{DeskError, Done, Overview, Status};
+use super::claims::{Asked, Claim};
+use super::lanes::{Lanes, Priority};
+use super::run::Message;
+use super::work::Work;
+use crate::interactions::{House, Interaction};
+
+/// A way to the desk.
+#[derive(Clone)]
+pub struct Desk {
+    lanes: Arc<Lanes<Message>>,
+    committed: watch::Receiver<u64>,
+}
+
+impl Desk {
+    pub(super) fn new(lanes: Arc<Lanes<Message>>, committed: watch::Receiver<u64>) -> Self {
+        Desk { lanes, committed }
+    }
+
+    /// Gives the desk an input. The answer comes when its record is durable. Full lanes answer at once.
+    pub async fn submit(&self, priority: Priority, work: Work) -> Result<Done, DeskError> {
+        let answer = self.put(priority, work)?;
+        answer.await.unwrap_or(Err(DeskError::Closed))
+    }
+
+    /// Gives the desk several inputs; they go into as few commits as they can. The first that cannot be taken is the
+    /// answer for all: sending them again is safe.
+    pub async fn submit_all(&self, priority: Priority, works: Vec<Work>) -> Result<Vec<Done>, DeskError> {
+        let mut answers = Vec::with_capacity(works.len());
+        for work in works {
+            answers.push(self.put(priority, work)?);
+        }
+        let mut done = Vec::with_capacity(answers.len());
+        for answer in answers {
+            done.push(answer.await.unwrap_or(Err(DeskError::Closed))?);
+        }
+        Ok(done)
+    }
+
+    fn put(&self, priority: Priority, work: Work) -> Result<oneshot::Receiver<Result<Done, DeskError>>, DeskError> {
+        let (reply, answer) = oneshot::channel();
+        match self.lanes.put(priority, Message::Work(Box::new(work), reply)) {
+            Ok(()) => Ok(answer),
+            Err((_, true)) => Err(DeskError::Closed),
+            Err((_, false)) => Err(DeskError::Full),
+        }
+    }
+
+    /// Waits for commands that may go; at most `most`. `None` when the desk is closed.
+    pub async fn claim(&self, most: usize) -> Option<Vec<Claim>> {
+        let (reply, answer) = oneshot::channel();
+        self.lanes.put(Priority::Control, Message::Claim(most, reply)).ok()?;
+        answer.await.ok()
+    }
+
+    /// Puts a claimed command back, not to be tried before `until`. `uncertain`: it may have had its effect. `counts`:
+    /// whether it was an attempt.
+    pub fn defer(&self, id: CommandId, until: Timestamp, uncertain: bool, counts: bool) {
+        // A full lane loses nothing: the command stays in flight until the next life of the desk.
+        if self.lanes.put(Priority::Outcome, Message::Defer { id, until, uncertain, counts }).is_err() {
+            tracing::warn!(command.id = %id, "a command could not be put back");
+        }
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Asked) -> Result<T, DeskError> {
+        let (reply, answer) = oneshot::channel();
+        match self.lanes.put(Priority::Control, Message::Ask(ask(reply))) {
+            Ok(()) => answer.await.map_err(|_| DeskError::Closed),
+            Err((_, true)) => Err(DeskError::Closed),
+            Err((_, false)) => Err(DeskError::Full),
+        }
+    }
+
+    /// One interaction.
+    pub async fn interaction(&self, id: InteractionId) -> Result<Option<Interaction>, DeskError> {
+        self.ask(|reply| Asked::Interaction(id, reply)).await
+    }
+
+    /// The interactions in memory, newest change first, at most `most`.
+    pub async fn interactions(&self, most: usize) -> Result<Vec<Overview>, DeskError> {
+        self.ask(|reply| Asked::Interactions(most, reply)).await
+    }
+
+    /// The house.
+    pub async fn house(&self) -> Result<House, DeskError> {
+        self.ask(Asked::House).await
+    }
+
+    /// A secret that is kept for an interaction.
+    pub async fn secret(&self, name: String) -> Result<Option<Secret>, DeskError> {
+        self.ask(|reply| Asked::Secret(name, reply)).await
+    }
+
+    /// Whose data are a customer's.
+    pub async fn subjects_of(&self, party: PartyKey) -> Result<Vec<SubjectId>, DeskError> {
+        self.ask(|reply| Asked::Subjects(party, reply)).await
+    }
+
+    /// Destroys the keys of these subjects, for ever.
+    pub async fn erase(&self, subjects: Vec<SubjectId>) -> Result<bool, DeskError> {
+        self.ask(|reply| Asked::Erase(subjects, reply)).await
+    }
+
+    /// How the desk is.
+    pub async fn status(&self) -> Result<Status, DeskError> {
+        self.ask(Asked::Status).await
+    }
+
+    /// The sequence number of the next record, whenever it grows.
+    pub fn committed(&self) -> watch::Receiver<u64> {
+        self.committed.clone()
+    }
+
+    /// Lets nothing more in. What waits is still done.
+    pub fn close(&self) {
+        self.lanes.close();
+    }
+}

@@ -1,0 +1,243 @@
+//! The house's inputs on their way through the desk: agents, tokens, parked facts, chats, subscriptions.
+
+use tandem_sdk::model::{
+    Channel, Command, Derive, Fact, IdentityKind, InstanceName, LegRef, PartyKey, Personal, SubjectId,
+};
+use tandem_sdk::secret::{Secret, SecretRole};
+
+use super::answer::Done;
+use super::persist;
+use super::run::Writer;
+use super::work::{Entering, Pending, begin, key_error};
+use crate::interactions::conduct::INTERACTION_ATTRIBUTE;
+use crate::interactions::{ChatRequest, Input, Owner, Step};
+use crate::record::{Opening, RecordError};
+use crate::store::seal::{Part, Place, Sealed};
+use crate::store::{Keyspace, SecretName, Store, SubjectId as StoredSubject};
+
+impl<S: Store + ?Sized> Writer<S> {
+    /// A turn of the house, and what it has to tell interactions.
+    pub(super) fn house_turn(
+        &mut self,
+        pending: &mut Pending,
+        input: Input,
+        settled: Option<&Command>,
+        body: &[u8],
+    ) -> Result<(), RecordError> {
+        let mut house = self.house.clone();
+        let (steps, tell) = house.take_turn(&self.context(pending), &input, settled);
+        self.house = house;
+        self.enter_house(pending, input, steps, body)?;
+        for (id, input) in tell {
+            let Some(mut it) = self.load(id)? else { continue };
+            it.fold_input(&input);
+            self.turn(pending, it, None, input, None, Vec::new(), Vec::new(), &[])?;
+        }
+        Ok(())
+    }
+
+    fn enter_house(
+        &mut self,
+        pending: &mut Pending,
+        input: Input,
+        steps: Vec<Step>,
+        body: &[u8],
+    ) -> Result<(), RecordError> {
+        for step in &steps {
+            match step {
+                Step::Command(command) => self.outbox.push((**command).clone(), Owner::House, self.now, false),
+                Step::Timer { name, due } => self.timers.set(Owner::House, name, *due),
+                _ => {}
+            }
+        }
+        let seq = self.next(pending);
+        self.house.last_seq = seq;
+        self.house_dirty.get_or_insert(seq);
+        let subject = SubjectId(uuid::Uuid::from_bytes(StoredSubject::HOUSE.0));
+        self.enter(
+            pending,
+            Entering { owner: Owner::House, subject, opens: None, input, facts: Vec::new(), steps, body },
+        )
+    }
+
+    /// The outcome of one of the house's own commands.
+    pub(super) fn house_outcome(
+        &mut self,
+        pending: &mut Pending,
+        input: Input,
+        observed: Vec<Fact>,
+        secrets: Vec<(SecretRole, Secret)>,
+    ) -> Result<(), RecordError> {
+        let mut house = self.house.clone();
+        let Some(settled) = house.fold_input(&input) else { return Ok(()) };
+        self.house = house;
+        self.keep_secrets(pending, StoredSubject::HOUSE, &settled, secrets)?;
+        self.house_turn(pending, input, Some(&settled), &[])?;
+        if settled.purpose.0.starts_with("parked:")
+            && let Some(leg) = settled.action.leg().cloned()
+        {
+            self.adopt(pending, &leg, observed)?;
+        }
+        if let tandem_sdk::model::Action::Confirm { .. } = settled.action {
+            for name in settled.uses.values().filter_map(|name| SecretName::new(name)) {
+                self.vault.delete(&name, &mut pending.rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a fact must wait: its contact is unknown while a placement in its cloud is on its way.
+    pub(super) fn must_park(&self, instance: &InstanceName, fact: &Fact) -> bool {
+        fact.leg.kind == "contact"
+            && self.house.parked.len() < self.setup.journey.parked_most
+            && !fact.attributes.contains_key(INTERACTION_ATTRIBUTE)
+            && self.outbox.is_placing(instance)
+    }
+
+    /// Parks the facts of an unknown contact. Its words are sealed under a key of the contact's own.
+    pub(super) fn park(
+        &mut self,
+        pending: &mut Pending,
+        input: Input,
+        facts: Vec<Fact>,
+        body: &[u8],
+    ) -> Result<(), RecordError> {
+        let Some(leg) = facts.first().map(|fact| fact.leg.id()) else { return Ok(()) };
+        let mut house = self.house.clone();
+        let mut steps = Vec::new();
+        for fact in facts {
+            steps.extend(house.park(&self.context(pending), fact));
+        }
+        self.house = house;
+        for step in &steps {
+            if let Step::Timer { name, due } = step {
+                self.timers.set(Owner::House, name, *due);
+            }
+        }
+        let seq = self.next(pending);
+        self.house.last_seq = seq;
+        self.house_dirty.get_or_insert(seq);
+        self.enter(
+            pending,
+            Entering {
+                owner: Owner::House,
+                subject: SubjectId(leg.0),
+                opens: None,
+                input,
+                facts: Vec::new(),
+                steps,
+                body,
+            },
+        )
+    }
+
+    /// The contact is known now: its parked facts go where they belong.
+    pub(super) fn unpark(&mut self, pending: &mut Pending, leg: &LegRef) -> Result<(), RecordError> {
+        let mut house = self.house.clone();
+        let (steps, facts) = house.unpark(&self.context(pending), leg);
+        if facts.is_empty() {
+            return Ok(());
+        }
+        self.house = house;
+        self.enter_house(pending, Input::Learned {}, steps, &[])?;
+        let instance = self.setup.instance_of(leg);
+        self.take_facts(pending, &instance, Input::Learned {}, facts, &[]).map(drop)
+    }
+
+    /// Nobody came for the contact: what its cloud says decides, else it is an interaction of its own.
+    fn adopt(&mut self, pending: &mut Pending, leg: &LegRef, observed: Vec<Fact>) -> Result<(), RecordError> {
+        let mut house = self.house.clone();
+        let (steps, parked) = house.unpark(&self.context(pending), leg);
+        self.house = house;
+        self.enter_house(pending, Input::Learned {}, steps, &[])?;
+        let mut facts = observed;
+        facts.extend(parked);
+        facts.sort_by(|a, b| (a.occurred_at, &a.key).cmp(&(b.occurred_at, &b.key)));
+        // The attribute that names the interaction may be on any of them; the first to be filed must have it.
+        facts.sort_by_key(|fact| !fact.attributes.contains_key(INTERACTION_ATTRIBUTE));
+        let instance = self.setup.instance_of(leg);
+        self.take_facts(pending, &instance, Input::Learned {}, facts, &[]).map(drop)
+    }
+
+    /// A verified caller's wish for a chat.
+    pub(super) fn take_chat(&mut self, pending: &mut Pending, mut request: ChatRequest) -> Result<Done, RecordError> {
+        let leg = LegRef {
+            system: "tandem".to_owned(),
+            account: self.setup.domain.0.clone(),
+            kind: "request".to_owned(),
+            native: request.key.clone(),
+        };
+        let id = leg.id().opens(1);
+        if self.interaction_of(pending, leg.id())?.is_some() {
+            return Ok(Done { interaction: Some(id), duplicate: true });
+        }
+        let party = customer_party(&request, self);
+        request.party = party;
+        if let Some(party) = party {
+            request.known_address = self.known_address(party)?;
+        }
+        let subject = party.map_or(SubjectId(id.0), |party| SubjectId(party.0));
+        let opening =
+            Opening { generation: 1, continued_from: None, channel: Channel::Chat, agent_parties: Vec::new() };
+        let mut it = begin(id, subject, &opening, self.now);
+        let input = Input::Chat(Box::new(request));
+        it.fold_input(&input);
+        self.refer(pending, leg.id(), id);
+        self.turn(pending, it, Some(opening), input, None, Vec::new(), Vec::new(), &[])?;
+        Ok(Done { interaction: Some(id), duplicate: false })
+    }
+
+    /// A subscription wants to be confirmed.
+    pub(super) fn take_confirmation(
+        &mut self,
+        pending: &mut Pending,
+        instance: InstanceName,
+        topic: String,
+        address: &Secret,
+    ) -> Result<Done, RecordError> {
+        let secret = format!("confirm/{}", Derive::entity("confirm").part(&instance.0).part(&topic).uuid());
+        if let Some(name) = SecretName::new(&secret) {
+            let value = address.reveal().as_bytes();
+            self.vault.put(&name, StoredSubject::HOUSE, value, None, &mut pending.rows)?;
+        }
+        self.house_turn(pending, Input::ConfirmationAsked { instance, topic, secret }, None, &[])?;
+        Ok(Done::default())
+    }
+
+    /// Keeps a customer's address for their next chat.
+    pub(super) fn remember_address(
+        &self,
+        pending: &mut Pending,
+        party: PartyKey,
+        address: &str,
+    ) -> Result<(), RecordError> {
+        let key = persist::address_ref(party);
+        let mut sealed = Vec::new();
+        let place = Place::Row { keyspace: Keyspace::Refs, key: &key };
+        let owner = StoredSubject(*party.0.as_bytes());
+        self.keys.seal(&mut sealed, owner, place, address.as_bytes(), &mut pending.rows)?;
+        pending.rows.put(Keyspace::Refs, key.clone(), sealed);
+        Ok(())
+    }
+
+    fn known_address(&self, party: PartyKey) -> Result<Personal, RecordError> {
+        let key = persist::address_ref(party);
+        let Some(row) = self.store.get(Keyspace::Refs, &key).map_err(key_error)? else { return Ok(Personal::NONE) };
+        let (part, _) = Part::split(&row).map_err(crate::store::KeyError::from)?;
+        let opened = self.keys.open_part(&part, Place::Row { keyspace: Keyspace::Refs, key: &key })?;
+        Ok(match opened {
+            Sealed::Text(text) => String::from_utf8(text.to_vec()).map_or(Personal::NONE, Personal::new),
+            Sealed::Gone => Personal::NONE,
+        })
+    }
+}
+
+/// Who the caller says that the customer is: by the company's own number, else by phone or e-mail.
+fn customer_party<S: Store + ?Sized>(request: &ChatRequest, writer: &Writer<S>) -> Option<PartyKey> {
+    let order = [IdentityKind::Customer, IdentityKind::Phone, IdentityKind::Email, IdentityKind::CommunicationUser];
+    let identity = order
+        .iter()
+        .find_map(|kind| request.identities.iter().find(|identity| identity.kind == *kind))
+        .filter(|identity| identity.verified)?;
+    Some(PartyKey::of(&writer.setup.id_key, &format!("{:?}", identity.kind).to_lowercase(), identity.value.reveal()?))
+}

@@ -1,0 +1,110 @@
+//! Opening a desk: what it must be given, and the thread it runs on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tandem_sdk::model::{Derive, DomainName, IdKey, InstanceName, LegRef, SubjectId};
+use tokio::sync::watch;
+
+use super::handle::Desk;
+use super::lanes::{Capacities, Lanes};
+use super::outbox::Outbox;
+use super::recover;
+use super::run::{Counts, Timers, Writer};
+use super::shelf::Shelf;
+use crate::clock::Clock;
+use crate::interactions::conduct::Cloud;
+use crate::interactions::{House, Known, Settings};
+use crate::record::RecordError;
+use crate::routing::Rules;
+use crate::store::rows::dedupe::Day;
+use crate::store::{KeyError, Keys, Log, Store, Vault};
+
+/// What a desk is given.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Its domain.
+    pub domain: DomainName,
+    /// How journeys are led.
+    pub journey: Settings,
+    /// The configured adapter instances that take part.
+    pub clouds: BTreeMap<InstanceName, Cloud>,
+    /// Whether any CDP is configured.
+    pub has_profiles: bool,
+    /// Key of personal identities.
+    pub id_key: IdKey,
+    /// Inputs that one commit takes at most.
+    pub max_batch: usize,
+    /// How many inputs may wait in each lane.
+    pub capacities: Capacities,
+    /// Interactions kept in memory although they are written down.
+    pub in_memory: usize,
+    /// Records that a restart may have to fold.
+    pub fold_most: u64,
+}
+
+impl Setup {
+    /// Who is who.
+    pub fn known(&self) -> Known {
+        Known { hub: self.clouds.get(&self.journey.customer).and_then(|cloud| cloud.hub) }
+    }
+
+    /// The instance in whose cloud a leg is.
+    pub fn instance_of(&self, leg: &LegRef) -> InstanceName {
+        self.clouds
+            .iter()
+            .find(|(_, cloud)| cloud.system == leg.system && cloud.account == leg.account)
+            .map_or_else(|| self.journey.customer.clone(), |(name, _)| name.clone())
+    }
+
+    /// The subject of what belongs to nobody that is known: one a day, so that its key can be let go with the day.
+    pub fn unfiled(&self, now: Timestamp) -> SubjectId {
+        SubjectId(Derive::entity("unfiled").part(&self.domain.0).number(u64::from(Day::of(now).0)).uuid())
+    }
+}
+
+/// Opens the desk of a domain: recovers, then works on a thread of its own until the handle is closed. The second value
+/// says, when the thread ends, whether another writer took over.
+pub fn open<S: Store + ?Sized + 'static>(
+    setup: Setup,
+    rules: Arc<Rules>,
+    store: Arc<S>,
+    keys: Arc<Keys<S>>,
+    clock: Arc<dyn Clock>,
+) -> Result<(Desk, std::thread::JoinHandle<bool>), RecordError> {
+    let log = Log::new(Arc::clone(&store));
+    let epoch = log.claim_epoch().map_err(KeyError::from)?;
+    let vault = Vault::new(Arc::clone(&store), Arc::clone(&keys));
+    let lanes = Arc::new(Lanes::new(setup.capacities));
+    let (committed, seen) = watch::channel(0);
+    let now = clock.now();
+    let mut writer = Writer {
+        setup: Arc::new(setup),
+        rules,
+        store,
+        log,
+        keys,
+        vault,
+        clock,
+        lanes: Arc::clone(&lanes),
+        committed,
+        epoch,
+        next_seq: crate::store::FIRST_SEQ,
+        now,
+        house: House::default(),
+        house_dirty: None,
+        shelf: Shelf::default(),
+        outbox: Outbox::default(),
+        timers: Timers::default(),
+        counts: Counts::default(),
+        claims: Vec::new(),
+        stuck: false,
+    };
+    recover::recover(&mut writer)?;
+    writer.committed.send_replace(writer.next_seq);
+    #[expect(clippy::expect_used, reason = "a machine that cannot start one thread cannot run the hub")]
+    let thread =
+        std::thread::Builder::new().name("desk".to_owned()).spawn(move || writer.run()).expect("a thread for the desk");
+    Ok((Desk::new(lanes, seen), thread))
+}

@@ -1,0 +1,27 @@
+//! The desk: one per domain, the only writer.
+//!
+//! Whatever the house is told becomes an input here. The desk drains what waits, takes each input through dedupe,
+//! correlation, folding and conduct, commits all of it at once, and only then answers everybody.
+//!
+//! **Invariant:** nothing outside this module writes to the store, and an answer means that the record is durable.
+//! **Invariant:** recovery folds recorded facts and steps; it never decodes and never decides.
+
+mod answer;
+mod claims;
+mod handle;
+mod house_work;
+mod lanes;
+mod loading;
+mod outbox;
+mod persist;
+mod recover;
+mod run;
+mod shelf;
+mod work;
+
+pub use answer::{DeskError, Done, Overview, Status};
+pub use claims::Claim;
+pub use handle::Desk;
+pub use lanes::{Capacities, Priority};
+pub use loading::{Setup, open};
+pub use work::{Incoming, Work};

@@ -1,0 +1,198 @@
+//! What is owed and has no outcome: lanes whose heads alone may be in flight. Memory only; the aggregates hold the
+//! commands, so a restart finds them again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use jiff::Timestamp;
+use tandem_sdk::model::{Action, Command, CommandId, Lane};
+
+use crate::interactions::Owner;
+
+/// A command on the shelf by the back door.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) command: Command,
+    pub(super) owner: Owner,
+    /// Attempts that were made in this life of the desk.
+    pub(super) attempts: u32,
+    /// Whether an earlier attempt may have had its effect.
+    pub(super) uncertain: bool,
+    not_before: Timestamp,
+    in_flight: bool,
+}
+
+/// The shelf.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    entries: HashMap<CommandId, Entry>,
+    lanes: BTreeMap<Lane, VecDeque<CommandId>>,
+    /// Heads that are not in flight, by the time from which they may go.
+    heads: BTreeSet<(Timestamp, Lane)>,
+    in_flight: usize,
+}
+
+impl Outbox {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    pub(super) fn owner(&self, id: CommandId) -> Option<Owner> {
+        self.entries.get(&id).map(|entry| entry.owner)
+    }
+
+    /// Whether a placement in this account's cloud has no outcome yet.
+    pub(super) fn is_placing(&self, instance: &tandem_sdk::model::InstanceName) -> bool {
+        // Placements are few at a time, and this is asked only for contacts that nobody knows.
+        self.entries
+            .values()
+            .any(|entry| entry.command.instance == *instance && matches!(entry.command.action, Action::Place { .. }))
+    }
+
+    /// Puts a command at the end of its lane. After a restart nobody knows whether it had been sent.
+    pub(super) fn push(&mut self, command: Command, owner: Owner, now: Timestamp, recovered: bool) {
+        if self.entries.contains_key(&command.id) {
+            return;
+        }
+        let lane = self.lanes.entry(command.lane.clone()).or_default();
+        lane.push_back(command.id);
+        if lane.len() == 1 {
+            self.heads.insert((now, command.lane.clone()));
+        }
+        let entry = Entry { command, owner, attempts: 0, uncertain: recovered, not_before: now, in_flight: false };
+        self.entries.insert(entry.command.id, entry);
+    }
+
+    /// The next head that may go.
+    pub(super) fn next(&mut self, now: Timestamp) -> Option<Entry> {
+        let (due, lane) = self.heads.first().cloned().filter(|(due, _)| *due <= now)?;
+        self.heads.remove(&(due, lane.clone()));
+        let id = *self.lanes.get(&lane)?.front()?;
+        let entry = self.entries.get_mut(&id)?;
+        entry.in_flight = true;
+        entry.attempts = entry.attempts.saturating_add(1);
+        self.in_flight = self.in_flight.saturating_add(1);
+        Some(entry.clone())
+    }
+
+    /// When the next head may go.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.heads.first().map(|(due, _)| *due)
+    }
+
+    /// Puts a head back that is to be tried again.
+    pub(super) fn defer(&mut self, id: CommandId, until: Timestamp, uncertain: bool, counts: bool) {
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.in_flight) else { return };
+        entry.in_flight = false;
+        entry.uncertain |= uncertain;
+        entry.not_before = until;
+        if !counts {
+            entry.attempts = entry.attempts.saturating_sub(1);
+        }
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.heads.insert((until, entry.command.lane.clone()));
+    }
+
+    /// Takes a command off: it has its outcome. The next one of its lane may go.
+    pub(super) fn settle(&mut self, id: CommandId, now: Timestamp) {
+        let Some(entry) = self.entries.remove(&id) else { return };
+        if entry.in_flight {
+            self.in_flight = self.in_flight.saturating_sub(1);
+        }
+        let name = entry.command.lane;
+        let Some(lane) = self.lanes.get_mut(&name) else { return };
+        self.heads.remove(&(entry.not_before, name.clone()));
+        lane.retain(|waiting| *waiting != id);
+        match lane.front() {
+            None => {
+                self.lanes.remove(&name);
+            }
+            Some(head) => {
+                if self.entries.get(head).is_some_and(|next| !next.in_flight) {
+                    let due = self.entries.get(head).map_or(now, |next| next.not_before);
+                    self.heads.insert((due, name));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+    use proptest::prelude::*;
+    use tandem_sdk::model::{Derive, Purpose};
+
+    use super::*;
+
+    fn command(lane: &str, n: u64) -> Command {
+        Command {
+            id: CommandId(Derive::entity("test").part(lane).number(n).uuid()),
+            lane: Lane(lane.into()),
+            instance: "x".into(),
+            purpose: Purpose(format!("p/{n}")),
+            action: Action::Identify {},
+            uses: BTreeMap::new(),
+            keeps: BTreeMap::new(),
+            order: n,
+            expires_at: Timestamp::MAX,
+        }
+    }
+
+    fn second(n: i64) -> Timestamp {
+        Timestamp::from_second(n).unwrap()
+    }
+
+    #[test]
+    fn of_a_lane_only_the_head_is_in_flight() {
+        let mut outbox = Outbox::default();
+        outbox.push(command("a", 1), Owner::House, second(0), false);
+        outbox.push(command("a", 2), Owner::House, second(0), false);
+        outbox.push(command("b", 1), Owner::House, second(0), false);
+
+        let first = outbox.next(second(1)).unwrap().command;
+        let other = outbox.next(second(1)).unwrap().command;
+        assert_eq!((first.lane.0.as_str(), other.lane.0.as_str()), ("a", "b"));
+        assert!(outbox.next(second(1)).is_none());
+
+        outbox.settle(first.id, second(1));
+        assert_eq!(outbox.next(second(1)).unwrap().command.id, command("a", 2).id);
+    }
+
+    #[test]
+    fn a_deferred_head_keeps_its_place_and_its_doubt() {
+        let mut outbox = Outbox::default();
+        outbox.push(command("a", 1), Owner::House, second(0), false);
+        outbox.push(command("a", 2), Owner::House, second(0), false);
+        let first = outbox.next(second(0)).unwrap().command;
+        outbox.defer(first.id, second(10), true, true);
+
+        assert!(outbox.next(second(9)).is_none());
+        let again = outbox.next(second(10)).unwrap();
+        assert_eq!((again.command.id, again.attempts, again.uncertain), (first.id, 2, true));
+    }
+
+    proptest! {
+        #[test]
+        fn every_command_is_given_out_once_in_the_order_of_its_lane(lanes in prop::collection::vec(0_u8..4, 1..40)) {
+            let mut outbox = Outbox::default();
+            for (n, lane) in lanes.iter().enumerate() {
+                outbox.push(command(&lane.to_string(), n as u64), Owner::House, second(0), false);
+            }
+            let mut seen: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+            let mut total = 0;
+            while let Some(entry) = outbox.next(second(1)) {
+                let n: u64 = entry.command.purpose.0[2..].parse().unwrap();
+                seen.entry(entry.command.lane.0.clone()).or_default().push(n);
+                outbox.settle(entry.command.id, second(1));
+                total += 1;
+            }
+            prop_assert_eq!(total, lanes.len());
+            prop_assert!(seen.values().all(|order| order.is_sorted()));
+            prop_assert_eq!(outbox.len(), 0);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! How states and references stand in the store.
+
+use tandem_sdk::model::{InteractionId, LegId, PartyKey, Personals, SubjectId};
+use uuid::Uuid;
+
+use crate::interactions::{House, Interaction};
+use crate::record::{RecordError, join, part_text};
+use crate::store::rows::reference::RefKey;
+use crate::store::rows::state::StateKey;
+use crate::store::seal::{Part, Place, Sealed};
+use crate::store::{Batch, Frame, Keys, Keyspace, Store, StoreError, SubjectId as StoredSubject};
+
+/// State kind: an interaction that is open, or closed with something still owed.
+pub(super) const OPEN: u8 = 1;
+/// State kind: an interaction to which nothing more will happen by itself.
+pub(super) const CLOSED: u8 = 2;
+/// State kind: the house.
+pub(super) const HOUSE: u8 = 3;
+
+/// Relation: leg → its latest interaction.
+const LEG: u8 = 1;
+/// Relation: customer identity → subjects whose data are theirs.
+const PARTY: u8 = 2;
+/// Relation: customer identity → their address in the customer's cloud (sealed under the house's key).
+const ADDRESS: u8 = 3;
+
+pub(super) fn stored(subject: SubjectId) -> StoredSubject {
+    StoredSubject(*subject.0.as_bytes())
+}
+
+fn state_key(kind: u8, id: &[u8]) -> Vec<u8> {
+    StateKey::new(kind, id).map(|key| key.encode()).unwrap_or_default()
+}
+
+/// Writes an interaction down.
+pub(super) fn put_interaction<S: Store + ?Sized>(
+    mut it: Interaction,
+    keys: &Keys<S>,
+    batch: &mut Batch,
+) -> Result<(), RecordError> {
+    let id = *it.id.0.as_bytes();
+    let kind = if it.is_settled() { CLOSED } else { OPEN };
+    if kind == CLOSED {
+        batch.delete(Keyspace::States, state_key(OPEN, &id));
+    }
+    let subject = stored(it.subject);
+    let key = state_key(kind, &id);
+    let personal = it.detach();
+    let value = sealed_row(&key, subject, &serde_json::to_vec(&it)?, &join(&personal, b"")?, keys, batch)?;
+    batch.put(Keyspace::States, key, value);
+    Ok(())
+}
+
+/// Writes the house down.
+pub(super) fn put_house<S: Store + ?Sized>(
+    mut house: House,
+    keys: &Keys<S>,
+    batch: &mut Batch,
+) -> Result<(), RecordError> {
+    let key = state_key(HOUSE, b"house");
+    let personal = house.detach();
+    let value =
+        sealed_row(&key, StoredSubject::HOUSE, &serde_json::to_vec(&house)?, &join(&personal, b"")?, keys, batch)?;
+    batch.put(Keyspace::States, key, value);
+    Ok(())
+}
+
+fn sealed_row<S: Store + ?Sized>(
+    key: &[u8],
+    subject: StoredSubject,
+    plain: &[u8],
+    text: &[u8],
+    keys: &Keys<S>,
+    batch: &mut Batch,
+) -> Result<Vec<u8>, RecordError> {
+    let mut sealed = Vec::with_capacity(text.len().saturating_add(64));
+    keys.seal(&mut sealed, subject, Place::Row { keyspace: Keyspace::States, key }, text, batch)?;
+    Ok(Frame::encode(plain, Some(&sealed))?)
+}
+
+fn open_row<T, S>(key: &[u8], value: &[u8], keys: &Keys<S>) -> Result<T, RecordError>
+where
+    T: Personals + serde::de::DeserializeOwned,
+    S: Store + ?Sized,
+{
+    let frame = Frame::decode(value)?;
+    let mut state: T = serde_json::from_slice(frame.plain)?;
+    if let Some(sealed) = frame.sealed {
+        let (part, _) = Part::split(sealed).map_err(crate::store::KeyError::from)?;
+        if let Sealed::Text(text) = keys.open_part(&part, Place::Row { keyspace: Keyspace::States, key })? {
+            state.attach(part_text(&text)?.0);
+        }
+    }
+    Ok(state)
+}
+
+/// Reads an interaction, open or closed.
+pub(super) fn get_interaction<S: Store + ?Sized>(
+    id: InteractionId,
+    store: &S,
+    keys: &Keys<S>,
+) -> Result<Option<Interaction>, RecordError> {
+    for kind in [OPEN, CLOSED] {
+        let key = state_key(kind, id.0.as_bytes());
+        if let Some(value) = store.get(Keyspace::States, &key).map_err(crate::store::KeyError::from)? {
+            return open_row(&key, &value, keys).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Reads the house.
+pub(super) fn get_house<S: Store + ?Sized>(store: &S, keys: &Keys<S>) -> Result<House, RecordError> {
+    let key = state_key(HOUSE, b"house");
+    match store.get(Keyspace::States, &key).map_err(crate::store::KeyError::from)? {
+        Some(value) => open_row(&key, &value, keys),
+        None => Ok(House::default()),
+    }
+}
+
+/// Reads the open interactions after `from`, at most `limit`.
+pub(super) fn open_interactions<S: Store + ?Sized>(
+    from: Option<&[u8]>,
+    limit: usize,
+    store: &S,
+    keys: &Keys<S>,
+) -> Result<(Vec<Interaction>, Option<Vec<u8>>), RecordError> {
+    use std::ops::Bound;
+    let start = from.map_or_else(|| Bound::Included(vec![OPEN]), |key| Bound::Excluded(key.to_vec()));
+    let end = [OPEN + 1];
+    let rows = store
+        .range(Keyspace::States, start.as_ref().map(Vec::as_slice), Bound::Excluded(&end), limit)
+        .map_err(crate::store::KeyError::from)?;
+    let last = if rows.len() == limit { rows.last().map(|(key, _)| key.to_vec()) } else { None };
+    let read = rows.iter().map(|(key, value)| open_row(key, value, keys)).collect::<Result<_, _>>()?;
+    Ok((read, last))
+}
+
+/// The key of the row that says to which interaction a leg belongs.
+pub(super) fn leg_ref(leg: LegId) -> Vec<u8> {
+    RefKey { relation: LEG, from: *leg.0.as_bytes(), to: None }.encode()
+}
+
+/// The key of the row that says that a subject's data are this customer's.
+pub(super) fn party_ref(party: PartyKey, subject: SubjectId) -> Vec<u8> {
+    RefKey { relation: PARTY, from: *party.0.as_bytes(), to: Some(*subject.0.as_bytes()) }.encode()
+}
+
+/// The key of the row with a customer's address in the customer's cloud.
+pub(super) fn address_ref(party: PartyKey) -> Vec<u8> {
+    RefKey { relation: ADDRESS, from: *party.0.as_bytes(), to: None }.encode()
+}
+
+/// The subjects whose data are this customer's.
+pub(super) fn subjects_of<S: Store + ?Sized>(party: PartyKey, store: &S) -> Result<Vec<SubjectId>, StoreError> {
+    use std::ops::Bound;
+    let from = RefKey { relation: PARTY, from: *party.0.as_bytes(), to: Some([0; 16]) }.encode();
+    let to = RefKey { relation: PARTY, from: *party.0.as_bytes(), to: Some([0xff; 16]) }.encode();
+    let rows = store.range(Keyspace::Refs, Bound::Included(&from), Bound::Included(&to), 10_000)?;
+    Ok(rows.iter().filter_map(|(key, _)| RefKey::decode(key)?.to).map(|to| SubjectId(Uuid::from_bytes(to))).collect())
+}

@@ -1,0 +1,139 @@
+//! Recovery: states as they were written down, then the log from there. Nothing is decoded, nothing is decided.
+
+use super::persist;
+use super::run::Writer;
+use super::work::begin;
+use crate::interactions::{Interaction, Known, Owner};
+use crate::record::{Record, RecordError};
+use crate::store::rows::meta::{MetaKey, MetaName};
+use crate::store::{FIRST_SEQ, KeyError, Keyspace, Store};
+
+/// Interactions read at once.
+const PAGE: usize = 1000;
+/// Records read at once.
+const RECORDS: usize = 1000;
+/// Bytes of records read at once.
+const BYTES: usize = 4 * 1024 * 1024;
+
+/// Brings the writer to the end of the log.
+pub(super) fn recover<S: Store + ?Sized>(writer: &mut Writer<S>) -> Result<(), RecordError> {
+    writer.shelf = super::shelf::Shelf::default();
+    writer.outbox = super::outbox::Outbox::default();
+    writer.timers.clear();
+    writer.house = persist::get_house(&*writer.store, &writer.keys)?;
+    writer.house_dirty = None;
+    let mut from = None;
+    loop {
+        let (page, next) = persist::open_interactions(from.as_deref(), PAGE, &*writer.store, &writer.keys)?;
+        page.into_iter().for_each(|it| writer.shelf.put_clean(it));
+        match next {
+            Some(next) => from = Some(next),
+            None => break,
+        }
+    }
+    let mut seq = watermark(&*writer.store)?;
+    loop {
+        let entries = writer.log.read(seq, RECORDS, BYTES).map_err(KeyError::from)?;
+        let Some((last, _)) = entries.last() else { break };
+        let next = last.saturating_add(1);
+        for (_, bytes) in &entries {
+            fold(writer, bytes)?;
+        }
+        seq = next;
+    }
+    writer.next_seq = writer.log.next_seq().map_err(KeyError::from)?;
+    put_on_the_shelves(writer);
+    Ok(())
+}
+
+fn watermark<S: Store + ?Sized>(store: &S) -> Result<u64, RecordError> {
+    let Some(name) = MetaName::new("desk") else { return Ok(FIRST_SEQ) };
+    let row = store.get(Keyspace::Meta, &MetaKey::Watermark(name).encode()).map_err(KeyError::from)?;
+    let written = row.and_then(|row| row.as_ref().try_into().ok()).map_or(FIRST_SEQ, u64::from_be_bytes);
+    Ok(written.max(FIRST_SEQ))
+}
+
+fn fold<S: Store + ?Sized>(writer: &mut Writer<S>, bytes: &[u8]) -> Result<(), RecordError> {
+    let (record, _) = Record::decode(bytes, &writer.keys)?;
+    writer.now = writer.now.max(record.recorded_at);
+    match record.owner {
+        Owner::Nobody => {}
+        Owner::House => {
+            if record.seq > writer.house.last_seq {
+                fold_house(&mut writer.house, &record);
+                writer.house_dirty.get_or_insert(record.seq);
+            }
+        }
+        Owner::Interaction(id) => {
+            let before = match writer.shelf.take(id) {
+                Some(it) => Some(it),
+                None => persist::get_interaction(id, &*writer.store, &writer.keys)?,
+            };
+            let known = writer.setup.known();
+            if let Some(it) = fold_interaction(before, id, &record, known) {
+                writer.shelf.put_dirty(it, record.seq);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Folds a record of the house.
+pub fn fold_house(house: &mut crate::interactions::House, record: &Record) {
+    house.fold_input(&record.input);
+    for step in &record.steps {
+        house.fold_step(step, record.recorded_at);
+    }
+    house.last_seq = record.seq;
+}
+
+/// Folds a record into the interaction that it belongs to; `None` when it was folded before.
+pub fn fold_interaction(
+    before: Option<Interaction>,
+    id: tandem_sdk::model::InteractionId,
+    record: &Record,
+    known: Known,
+) -> Option<Interaction> {
+    let mut it = match (before, &record.opens) {
+        (Some(it), _) if it.last_seq >= record.seq => return None,
+        (Some(it), _) => it,
+        (None, Some(opening)) => begin(id, record.subject, opening, record.recorded_at),
+        // A record that neither opens nor finds its interaction cannot come from this desk.
+        (None, None) => return None,
+    };
+    it.fold_input(&record.input);
+    for fact in &record.facts {
+        it.fold_fact(fact, known);
+    }
+    for step in &record.steps {
+        it.fold_step(step, record.recorded_at);
+    }
+    it.last_seq = record.seq;
+    it.changed_at = record.recorded_at;
+    let nothing_new = record.facts.is_empty() && matches!(record.input, crate::interactions::Input::Envelope { .. });
+    if !nothing_new {
+        it.records.push(record.seq);
+    }
+    Some(it)
+}
+
+/// Commands and timers of everything that is open.
+fn put_on_the_shelves<S: Store + ?Sized>(writer: &mut Writer<S>) {
+    let now = writer.now;
+    let mut owed: Vec<_> = writer.house.owed.values().map(|command| (Owner::House, command.clone())).collect();
+    for (name, due) in &writer.house.timers {
+        writer.timers.set(Owner::House, name, Some(*due));
+    }
+    for it in writer.shelf.iter() {
+        let owner = Owner::Interaction(it.id);
+        owed.extend(it.owed.values().map(|command| (owner, command.clone())));
+        for (name, due) in &it.timers {
+            writer.timers.set(owner, name, Some(*due));
+        }
+    }
+    // Lanes keep the order in which their commands were owed.
+    owed.sort_by_key(|(_, command)| command.order);
+    for (owner, command) in owed {
+        writer.outbox.push(command, owner, now, true);
+    }
+}

@@ -1,0 +1,123 @@
+//! Interactions in memory: those that changed since they were last written down, and those that were needed lately.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use tandem_sdk::model::InteractionId;
+
+use crate::interactions::Interaction;
+
+struct Slot {
+    it: Interaction,
+    /// The first record since it was last written down.
+    dirty_since: Option<u64>,
+}
+
+/// The interactions in memory.
+#[derive(Default)]
+pub(super) struct Shelf {
+    slots: HashMap<InteractionId, Slot>,
+    dirty: BTreeMap<u64, InteractionId>,
+    /// In the order in which they were put here; for letting go.
+    order: VecDeque<InteractionId>,
+}
+
+impl Shelf {
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn get(&self, id: InteractionId) -> Option<&Interaction> {
+        self.slots.get(&id).map(|slot| &slot.it)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Interaction> {
+        self.slots.values().map(|slot| &slot.it)
+    }
+
+    /// Puts one here as it is written down.
+    pub(super) fn put_clean(&mut self, it: Interaction) {
+        self.order.push_back(it.id);
+        self.slots.insert(it.id, Slot { it, dirty_since: None });
+    }
+
+    /// Puts one back that the record at `seq` changed.
+    pub(super) fn put_dirty(&mut self, it: Interaction, seq: u64) {
+        let id = it.id;
+        let since = match self.slots.get_mut(&id) {
+            Some(slot) => {
+                slot.it = it;
+                *slot.dirty_since.get_or_insert(seq)
+            }
+            None => {
+                self.order.push_back(id);
+                self.slots.insert(id, Slot { it, dirty_since: Some(seq) });
+                seq
+            }
+        };
+        self.dirty.insert(since, id);
+    }
+
+    /// Takes one out to work on it; it must be put back.
+    pub(super) fn take(&mut self, id: InteractionId) -> Option<Interaction> {
+        self.slots.get(&id).map(|slot| slot.it.clone())
+    }
+
+    /// The first record that is in memory only.
+    pub(super) fn oldest_dirty(&self) -> Option<u64> {
+        self.dirty.first_key_value().map(|(seq, _)| *seq)
+    }
+
+    /// The first record that is in memory only, once these are written down.
+    pub(super) fn oldest_dirty_besides(&self, written: &[InteractionId]) -> Option<u64> {
+        let written: std::collections::HashSet<_> = written.iter().collect();
+        self.dirty.iter().find(|(_, id)| !written.contains(id)).map(|(seq, _)| *seq)
+    }
+
+    /// Copies of those whose data are these subjects'.
+    pub(super) fn of_subjects(&self, subjects: &[tandem_sdk::model::SubjectId]) -> Vec<Interaction> {
+        self.slots.values().filter(|slot| subjects.contains(&slot.it.subject)).map(|slot| slot.it.clone()).collect()
+    }
+
+    /// Up to `most` that have waited longest to be written down.
+    pub(super) fn longest_dirty(&self, most: usize) -> Vec<InteractionId> {
+        self.dirty.values().take(most).copied().collect()
+    }
+
+    /// They are written down.
+    pub(super) fn clean(&mut self, ids: &[InteractionId]) {
+        for id in ids {
+            if let Some(slot) = self.slots.get_mut(id)
+                && let Some(since) = slot.dirty_since.take()
+            {
+                self.dirty.remove(&since);
+            }
+        }
+    }
+
+    /// Lets go of those that are written down until at most `most` are left; closed ones go in any case.
+    pub(super) fn let_go(&mut self, written: &[InteractionId], most: usize) {
+        for id in written {
+            let gone = self.slots.get(id).is_some_and(|slot| slot.dirty_since.is_none() && slot.it.is_settled());
+            if gone {
+                self.slots.remove(id);
+            }
+        }
+        let mut looked_at = 0;
+        while self.slots.len() > most && looked_at < 64 {
+            looked_at += 1;
+            let Some(id) = self.order.pop_front() else { break };
+            match self.slots.get(&id) {
+                Some(slot) if slot.dirty_since.is_some() => self.order.push_back(id),
+                Some(_) => {
+                    self.slots.remove(&id);
+                }
+                None => {}
+            }
+        }
+        if self.order.len() > self.slots.len().saturating_mul(2).saturating_add(1024) {
+            let slots = &self.slots;
+            let mut seen = std::collections::HashSet::new();
+            self.order.retain(|id| slots.contains_key(id) && seen.insert(*id));
+        }
+    }
+}

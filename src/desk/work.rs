@@ -1,0 +1,493 @@
+//! One input on its way through the desk: dedupe, correlate, fold, conduct, encode.
+
+use std::collections::{HashMap, HashSet};
+
+use tandem_sdk::doors::{Decoded, Envelope};
+use tandem_sdk::error::AdapterError;
+use tandem_sdk::model::{CommandId, Derive, Fact, InstanceName, InteractionId, LegId, Outcome, PartyKey, SubjectId};
+use tandem_sdk::secret::{Secret, SecretRole};
+
+use super::answer::Done;
+use super::persist;
+use super::run::Writer;
+use crate::interactions::conduct::{Context, INTERACTION_ATTRIBUTE, Turn, channel_of};
+use crate::interactions::{
+    Belongs, ChatRequest, Input, Interaction, Note, Owner, Step, Understood, generation_for, relatives,
+};
+use crate::record::{Opening, Record, RecordError};
+use crate::store::rows::dedupe::{Day, DedupeKey, taken_by};
+use crate::store::rows::quarantined::QuarantineKey;
+use crate::store::rows::semantic::SemanticKey;
+use crate::store::{Batch, Keyspace, SecretName, Store, SubjectId as StoredSubject};
+
+/// A verified, decoded vendor message.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// Through which adapter instance.
+    pub instance: InstanceName,
+    /// The message.
+    pub envelope: Envelope,
+    /// What came of decoding it.
+    pub decoded: Decoded,
+    /// Content hash of the mappings that decoded it.
+    pub mapping: String,
+}
+
+/// What the desk can be given.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// A vendor message.
+    Envelope(Box<Incoming>),
+    /// What came of a command.
+    Outcome {
+        /// The command.
+        command: CommandId,
+        /// What the cloud answered, or why it will not be tried again.
+        result: Result<Outcome, AdapterError>,
+        /// Secrets that came with it.
+        secrets: Vec<(SecretRole, Secret)>,
+        /// Whether it was sent again although an earlier attempt may have landed.
+        repeated: bool,
+    },
+    /// A verified caller's wish for a chat.
+    Chat(Box<ChatRequest>),
+    /// A subscription wants to be confirmed.
+    Confirm {
+        /// Through which adapter instance.
+        instance: InstanceName,
+        /// Topic.
+        topic: String,
+        /// The address that confirms.
+        address: Secret,
+    },
+    /// A token was not accepted.
+    TokenRejected {
+        /// Its name in the vault.
+        secret: String,
+    },
+}
+
+/// What one commit will write.
+#[derive(Default)]
+pub(super) struct Pending {
+    pub(super) entries: Vec<Vec<u8>>,
+    pub(super) rows: Batch,
+    seen: HashSet<[u8; 16]>,
+    facts: HashSet<[u8; 32]>,
+    legs: HashMap<LegId, InteractionId>,
+}
+
+/// An aggregate, and what one record does to it.
+pub(super) struct Entering<'a> {
+    pub(super) owner: Owner,
+    pub(super) subject: SubjectId,
+    pub(super) opens: Option<Opening>,
+    pub(super) input: Input,
+    pub(super) facts: Vec<Fact>,
+    pub(super) steps: Vec<Step>,
+    pub(super) body: &'a [u8],
+}
+
+impl<S: Store + ?Sized> Writer<S> {
+    /// The sequence number of the next record of this commit.
+    pub(super) fn next(&self, pending: &Pending) -> u64 {
+        self.next_seq.saturating_add(pending.entries.len() as u64)
+    }
+
+    /// Encodes a record into the commit.
+    pub(super) fn enter(&self, pending: &mut Pending, entering: Entering<'_>) -> Result<(), RecordError> {
+        let record = Record {
+            seq: self.next(pending),
+            recorded_at: self.now,
+            epoch: self.epoch,
+            owner: entering.owner,
+            subject: entering.subject,
+            opens: entering.opens,
+            input: entering.input,
+            facts: entering.facts,
+            steps: entering.steps,
+            rules: self.rules.version().to_owned(),
+        };
+        let entry = record.encode(entering.body, &self.keys, &mut pending.rows)?;
+        pending.entries.push(entry);
+        Ok(())
+    }
+
+    /// What conduct knows, for the next record of this commit.
+    pub(super) fn context(&self, pending: &Pending) -> Context<'_> {
+        Context {
+            now: self.now,
+            seq: self.next(pending),
+            domain: &self.setup.domain,
+            settings: &self.setup.journey,
+            rules: &self.rules,
+            clouds: &self.setup.clouds,
+            has_profiles: self.setup.has_profiles,
+            id_key: &self.setup.id_key,
+        }
+    }
+
+    /// Takes one vendor message.
+    pub(super) fn take_envelope(&mut self, pending: &mut Pending, incoming: Incoming) -> Result<Done, RecordError> {
+        let Incoming { instance, envelope, decoded, mapping } = incoming;
+        let digests: Vec<[u8; 16]> =
+            envelope.dedupe.iter().map(|key| digest(&[&instance.0, &envelope.door, key])).collect();
+        let today = Day::of(self.now);
+        for digest in &digests {
+            if pending.seen.contains(digest) || taken_by(&*self.store, *digest, today).map_err(key_error)?.is_some() {
+                self.counts.duplicates = self.counts.duplicates.saturating_add(1);
+                return Ok(Done { interaction: None, duplicate: true });
+            }
+        }
+        let seq = self.next(pending);
+        for digest in digests {
+            pending.rows.put(Keyspace::Dedupe, DedupeKey { day: today, digest }.encode(), seq.to_be_bytes().to_vec());
+            pending.seen.insert(digest);
+        }
+        let (understood, facts) = match decoded {
+            Decoded::Facts(facts) => (Understood::Facts, facts),
+            Decoded::Ignored { reason, unknown } => (Understood::Ignored { reason, unknown }, Vec::new()),
+            Decoded::Malformed { problem } => (Understood::Malformed { problem }, Vec::new()),
+        };
+        let input = Input::Envelope {
+            instance: instance.clone(),
+            door: envelope.door,
+            kind: envelope.kind,
+            dedupe: envelope.dedupe,
+            origin: envelope.origin,
+            mapping,
+            understood,
+        };
+        self.take_facts(pending, &instance, input, facts, &envelope.body)
+    }
+
+    /// Files facts: each leg's with its interaction.
+    pub(super) fn take_facts(
+        &mut self,
+        pending: &mut Pending,
+        instance: &InstanceName,
+        input: Input,
+        mut facts: Vec<Fact>,
+        body: &[u8],
+    ) -> Result<Done, RecordError> {
+        for fact in &mut facts {
+            fact.identify(&self.setup.id_key);
+        }
+        let mut rest = facts;
+        let mut first = Some((input, body));
+        let mut went_to = None;
+        while let Some(lead) = rest.first().cloned() {
+            let (of_leg, others): (Vec<Fact>, Vec<Fact>) = rest.into_iter().partition(|fact| fact.leg == lead.leg);
+            rest = others;
+            let (input, body) = first.take().unwrap_or((Input::Learned {}, &[]));
+            went_to = went_to.or(self.take_leg(pending, instance, input, &lead, of_leg, body)?);
+        }
+        if let Some((input @ Input::Envelope { .. }, body)) = first {
+            self.take_nothing(pending, input, body)?;
+        }
+        Ok(Done { interaction: went_to, duplicate: false })
+    }
+
+    /// Keeps what brought no fact, and puts into quarantine what could not be understood.
+    pub(super) fn take_nothing(&mut self, pending: &mut Pending, input: Input, body: &[u8]) -> Result<(), RecordError> {
+        if let Input::Envelope { understood, .. } = &input {
+            let why = match understood {
+                Understood::Malformed { problem } => {
+                    self.counts.quarantined = self.counts.quarantined.saturating_add(1);
+                    Some(problem.clone())
+                }
+                Understood::Ignored { reason, unknown: true } => {
+                    self.counts.unknown_kinds = self.counts.unknown_kinds.saturating_add(1);
+                    Some(reason.clone())
+                }
+                _ => None,
+            };
+            if let Some(why) = why {
+                let key = QuarantineKey { seq: self.next(pending), ordinal: 0 }.encode();
+                pending.rows.put(Keyspace::Quarantine, key, crate::store::Frame::encode(why.as_bytes(), None)?);
+            }
+        }
+        let subject = self.setup.unfiled(self.now);
+        self.enter(
+            pending,
+            Entering { owner: Owner::Nobody, subject, opens: None, input, facts: Vec::new(), steps: Vec::new(), body },
+        )
+    }
+
+    /// Files the facts of one leg.
+    fn take_leg(
+        &mut self,
+        pending: &mut Pending,
+        instance: &InstanceName,
+        input: Input,
+        lead: &Fact,
+        facts: Vec<Fact>,
+        body: &[u8],
+    ) -> Result<Option<InteractionId>, RecordError> {
+        let belongs = match self.find(pending, lead)? {
+            Some(latest) => generation_for(&latest, lead, self.setup.journey.grace),
+            None if self.must_park(instance, lead) => {
+                self.park(pending, input, facts, body)?;
+                return Ok(None);
+            }
+            None => Belongs::New { generation: 1, continued_from: None },
+        };
+        let (it, opens) = match belongs {
+            Belongs::To(id) => (self.load(id)?, None),
+            Belongs::New { generation, continued_from } => {
+                let agent_parties = match continued_from {
+                    Some(before) => self.load(before)?.map(|before| before.agent_parties).unwrap_or_default(),
+                    None => Vec::new(),
+                };
+                let channel = channel_of(&lead.leg, lead.channel.as_ref());
+                let opening = Opening { generation, continued_from, channel, agent_parties };
+                let id = lead.leg.id().opens(generation);
+                let subject = subject_of(lead, id, self.context(pending).known().hub);
+                (Some(begin(id, subject, &opening, self.now)), Some(opening))
+            }
+        };
+        let Some(mut it) = it else { return self.take_nothing(pending, input, body).map(|()| None) };
+        let facts = self.new_facts(pending, facts)?;
+        if let Input::Learned {} = input
+            && facts.is_empty()
+        {
+            return Ok(Some(it.id));
+        }
+        let known = self.context(pending).known();
+        let mut changes = Vec::new();
+        for fact in &facts {
+            self.refer(pending, fact.leg.id(), it.id);
+            changes.extend(it.fold_fact(fact, known));
+        }
+        let id = it.id;
+        self.turn(pending, it, opens, input, None, facts, changes, body)?;
+        Ok(Some(id))
+    }
+
+    /// Conducts one interaction's turn, enters its record and does what its steps ask of the desk.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one record, all different")]
+    pub(super) fn turn(
+        &mut self,
+        pending: &mut Pending,
+        mut it: Interaction,
+        opens: Option<Opening>,
+        input: Input,
+        settled: Option<&tandem_sdk::model::Command>,
+        facts: Vec<Fact>,
+        changes: Vec<crate::interactions::Change>,
+        body: &[u8],
+    ) -> Result<(), RecordError> {
+        let seq = self.next(pending);
+        let nothing_new = facts.is_empty() && matches!(input, Input::Envelope { .. });
+        let steps =
+            if nothing_new { Vec::new() } else { Turn::take(&mut it, self.context(pending), &input, settled, changes) };
+        it.last_seq = seq;
+        it.changed_at = self.now;
+        if !nothing_new {
+            it.records.push(seq);
+        }
+        let (owner, subject) = (Owner::Interaction(it.id), it.subject);
+        self.after_steps(pending, owner, &steps)?;
+        let wanted = agents_wanted(it.id, &steps);
+        for party in it.customer.key.into_iter().chain(it.customer.account) {
+            pending.rows.put(Keyspace::Refs, persist::party_ref(party, subject), Vec::new());
+        }
+        self.enter(pending, Entering { owner, subject, opens, input, facts, steps, body })?;
+        self.shelf.put_dirty(it, seq);
+        wanted.into_iter().try_for_each(|input| self.house_turn(pending, input, None, &[]))
+    }
+
+    /// What steps ask of the desk itself: commands on the shelf, timers, secrets gone.
+    fn after_steps(&mut self, pending: &mut Pending, owner: Owner, steps: &[Step]) -> Result<(), RecordError> {
+        for step in steps {
+            match step {
+                Step::Command(command) => self.outbox.push((**command).clone(), owner, self.now, false),
+                Step::Timer { name, due } => self.timers.set(owner, name, *due),
+                Step::Forget { secrets } => {
+                    for name in secrets.iter().filter_map(|name| SecretName::new(name)) {
+                        self.vault.delete(&name, &mut pending.rows)?;
+                    }
+                }
+                Step::Event(_) | Step::Decision(_) | Step::Note(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The interaction that a fact is about, as far as its leg, its leg's chain or its own attribute tells.
+    fn find(&mut self, pending: &Pending, fact: &Fact) -> Result<Option<Interaction>, RecordError> {
+        if let Some(id) = self.interaction_of(pending, fact.leg.id())? {
+            return self.load(id);
+        }
+        for relative in relatives(fact) {
+            if let Some(id) = self.interaction_of(pending, relative)? {
+                return self.load(id);
+            }
+        }
+        let marked = fact.attributes.get(INTERACTION_ATTRIBUTE).and_then(|value| value.reveal()?.parse().ok());
+        match marked {
+            Some(id) => self.load(InteractionId(id)),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn interaction_of(&self, pending: &Pending, leg: LegId) -> Result<Option<InteractionId>, RecordError> {
+        if let Some(id) = pending.legs.get(&leg) {
+            return Ok(Some(*id));
+        }
+        let row = self.store.get(Keyspace::Refs, &persist::leg_ref(leg)).map_err(key_error)?;
+        Ok(row.and_then(|row| uuid::Uuid::from_slice(&row).ok()).map(InteractionId))
+    }
+
+    /// Says to which interaction a leg belongs.
+    pub(super) fn refer(&self, pending: &mut Pending, leg: LegId, id: InteractionId) {
+        if pending.legs.insert(leg, id) != Some(id) {
+            pending.rows.put(Keyspace::Refs, persist::leg_ref(leg), id.0.as_bytes().to_vec());
+        }
+    }
+
+    /// The interaction, from memory or from the store.
+    pub(super) fn load(&mut self, id: InteractionId) -> Result<Option<Interaction>, RecordError> {
+        if let Some(it) = self.shelf.take(id) {
+            return Ok(Some(it));
+        }
+        let found = persist::get_interaction(id, &*self.store, &self.keys)?;
+        if let Some(it) = &found {
+            self.shelf.put_clean(it.clone());
+        }
+        Ok(found)
+    }
+
+    /// Leaves out the facts that were taken before, by whichever envelope.
+    fn new_facts(&self, pending: &mut Pending, facts: Vec<Fact>) -> Result<Vec<Fact>, RecordError> {
+        let seq = self.next(pending);
+        let mut new = Vec::with_capacity(facts.len());
+        for fact in facts {
+            let key = SemanticKey { leg: *fact.leg.id().0.as_bytes(), digest: digest(&[fact.kind.name(), &fact.key]) }
+                .encode();
+            let known =
+                !pending.facts.insert(key) || self.store.contains(Keyspace::Semantic, &key).map_err(key_error)?;
+            if !known {
+                pending.rows.put(Keyspace::Semantic, key, seq.to_be_bytes().to_vec());
+                new.push(fact);
+            }
+        }
+        Ok(new)
+    }
+
+    /// Takes the outcome of a command.
+    pub(super) fn take_outcome(
+        &mut self,
+        pending: &mut Pending,
+        command: CommandId,
+        result: Result<Outcome, AdapterError>,
+        secrets: Vec<(SecretRole, Secret)>,
+        repeated: bool,
+    ) -> Result<Done, RecordError> {
+        let Some(owner) = self.outbox.owner(command) else {
+            return Ok(Done { interaction: None, duplicate: true });
+        };
+        self.outbox.settle(command, self.now);
+        let mut input = Input::Outcome { command, result, repeated };
+        let observed = input.take_facts();
+        match owner {
+            Owner::Interaction(id) => {
+                let Some(mut it) = self.load(id)? else { return Ok(Done::default()) };
+                let Some(settled) = it.fold_input(&input) else {
+                    return Ok(Done { interaction: Some(id), duplicate: true });
+                };
+                self.keep_secrets(pending, persist::stored(it.subject), &settled, secrets)?;
+                self.refer_outcome(pending, &input, &it)?;
+                let placed = match &input {
+                    Input::Outcome { result: Ok(Outcome::Placed { leg, .. }), .. } => Some(leg.clone()),
+                    _ => None,
+                };
+                self.turn(pending, it, None, input, Some(&settled), Vec::new(), Vec::new(), &[])?;
+                if !observed.is_empty() {
+                    self.take_facts(pending, &settled.instance, Input::Learned {}, observed, &[])?;
+                }
+                if let Some(leg) = placed {
+                    self.unpark(pending, &leg)?;
+                }
+                Ok(Done { interaction: Some(id), duplicate: false })
+            }
+            Owner::House | Owner::Nobody => {
+                self.house_outcome(pending, input, observed, secrets)?;
+                Ok(Done::default())
+            }
+        }
+    }
+
+    /// Keeps the secrets that an outcome brought, under the names that its command gives them.
+    pub(super) fn keep_secrets(
+        &self,
+        pending: &mut Pending,
+        subject: StoredSubject,
+        command: &tandem_sdk::model::Command,
+        secrets: Vec<(SecretRole, Secret)>,
+    ) -> Result<(), RecordError> {
+        for (role, secret) in secrets {
+            if let Some(name) = command.keeps.get(&role).and_then(|name| SecretName::new(name)) {
+                self.vault.put(&name, subject, secret.reveal().as_bytes(), None, &mut pending.rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// New legs and addresses that an outcome tells of.
+    fn refer_outcome(&self, pending: &mut Pending, input: &Input, it: &Interaction) -> Result<(), RecordError> {
+        let Input::Outcome { result: Ok(outcome), .. } = input else { return Ok(()) };
+        match outcome {
+            Outcome::Placed { leg, .. } | Outcome::Opened { leg, .. } => self.refer(pending, leg.id(), it.id),
+            Outcome::Identified { address } => {
+                if let (Some(party), Some(address)) = (it.customer.account, address.reveal()) {
+                    self.remember_address(pending, party, address)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// What the house must be asked for.
+fn agents_wanted(id: InteractionId, steps: &[Step]) -> Vec<Input> {
+    let notes = steps.iter().filter_map(|step| if let Step::Note(note) = step { Some(&**note) } else { None });
+    notes
+        .filter_map(|note| match note {
+            Note::AgentWanted { instance, agent, .. } => {
+                Some(Input::AgentNeeded { instance: instance.clone(), agent: agent.clone(), interaction: id })
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The interaction that a record opens.
+pub(super) fn begin(id: InteractionId, subject: SubjectId, opening: &Opening, now: jiff::Timestamp) -> Interaction {
+    let mut it = Interaction::open(id, subject, opening.generation, opening.channel.clone(), now);
+    it.continued_from = opening.continued_from;
+    it.agent_parties = opening.agent_parties.clone();
+    it
+}
+
+/// Whose data an interaction holds: the customer's, where the first fact tells who that is, else its own.
+fn subject_of(lead: &Fact, id: InteractionId, hub: Option<PartyKey>) -> SubjectId {
+    let parties = lead.author.iter().chain(&lead.members).filter_map(|party| party.key);
+    let customer = parties.into_iter().find(|party| Some(*party) != hub);
+    match customer {
+        Some(party) if lead.leg.kind == "thread" => SubjectId(party.0),
+        _ => SubjectId(id.0),
+    }
+}
+
+/// 16 bytes that stand for these parts.
+pub(super) fn digest(parts: &[&str]) -> [u8; 16] {
+    let derived = parts.iter().fold(Derive::entity("digest"), |derive, part| derive.part(part));
+    *derived.uuid().as_bytes()
+}
+
+/// A store error as a record error.
+pub(super) fn key_error(error: crate::store::StoreError) -> RecordError {
+    RecordError::Key(crate::store::KeyError::Store(error))
+}

@@ -1,0 +1,70 @@
+//! What comes of what we owed.
+
+use tandem_sdk::error::AdapterError;
+use tandem_sdk::model::{Action, ClosingReason, Command, EventKind, LegRef, Outcome};
+
+use super::placing::UNAVAILABLE;
+use super::turn::Turn;
+use crate::interactions::LegState;
+
+impl Turn<'_> {
+    /// A command has its outcome.
+    pub(super) fn settle(&mut self, command: &Command, result: &Result<Outcome, AdapterError>, repeated: bool) {
+        if repeated {
+            self.event(EventKind::CommandRepeated { purpose: command.purpose.0.clone() }, self.context.now);
+        }
+        match result {
+            Ok(outcome) => self.done(command, outcome),
+            Err(error) => self.died(command, error),
+        }
+    }
+
+    fn done(&mut self, command: &Command, outcome: &Outcome) {
+        match (&command.action, outcome) {
+            (Action::Identify {}, Outcome::Identified { .. }) => self.open_conversation(),
+            (Action::Open { .. }, Outcome::Opened { leg, .. }) => {
+                let state = LegState::Initiated.name().to_owned();
+                self.event(EventKind::LegChanged { leg: leg.clone(), state, reason: None }, self.context.now);
+            }
+            (Action::Place { .. }, Outcome::Placed { leg, .. }) => self.placed(leg),
+            (Action::Say { leg, .. }, Outcome::Said { message, at }) => {
+                if let Some(late) = relayed(&command.purpose.0) {
+                    let (leg, message): (LegRef, String) = (leg.clone(), message.clone());
+                    self.event(EventKind::MessageRelayed { leg, message, late }, at.unwrap_or(self.context.now));
+                }
+            }
+            (Action::Lookup { .. }, Outcome::Profile { .. }) => self.profile_came(),
+            _ => {}
+        }
+    }
+
+    fn died(&mut self, command: &Command, error: &AdapterError) {
+        if let Action::Lookup { .. } = command.action {
+            self.decide_without_profile(UNAVAILABLE);
+            return;
+        }
+        if let (Action::Say { .. }, Some(_)) = (&command.action, relayed(&command.purpose.0)) {
+            self.event(EventKind::MessageUndelivered { error: error.clone() }, self.context.now);
+            return;
+        }
+        let purpose = command.purpose.0.clone();
+        self.event(EventKind::CommandDead { purpose: purpose.clone(), error: error.clone() }, self.context.now);
+        let generation = purpose.split_once('/').and_then(|(_, rest)| rest.parse().ok());
+        match (&command.action, generation) {
+            (Action::Place { .. } | Action::Listen { .. } | Action::Enter { .. }, Some(generation)) => {
+                self.placement_refused(generation, error);
+            }
+            (Action::Identify {} | Action::Open { .. }, _) => self.close(ClosingReason::Failed),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a purpose is that of a relayed message, and whether it went out late.
+fn relayed(purpose: &str) -> Option<bool> {
+    match purpose.split_once('/') {
+        Some(("say", _)) => Some(false),
+        Some(("late", _)) => Some(true),
+        _ => None,
+    }
+}

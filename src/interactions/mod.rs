@@ -1,0 +1,27 @@
+//! What was said changes an interaction. Pure: no clock, no store, no network.
+//!
+//! * [`Interaction`]: one customer matter, folded from records.
+//! * [`House`]: what belongs to no single interaction: agents' identities, the hub's own tokens, parked facts.
+//! * [`conduct`]: given what changed, what is now owed.
+//!
+//! **Invariant:** everything that conduct does to an aggregate is a [`Step`], and recovery folds the same steps; so a
+//! recovered aggregate equals the one that was lost.
+
+pub mod conduct;
+mod correlate;
+mod fold;
+mod house;
+mod input;
+mod interaction;
+mod leg;
+mod settings;
+mod step;
+
+pub use correlate::{Belongs, generation_for, relatives};
+pub use fold::{Change, Known};
+pub use house::{Agent, House, Parked};
+pub use input::{ChatRequest, Input, Owner, Understood};
+pub use interaction::{Assignment, Closed, Customer, Held, Interaction, Placement, ProfileState, Stage, State};
+pub use leg::{Leg, LegState, Membership, Side};
+pub use settings::{Settings, Texts};
+pub use step::{Note, Step};

@@ -1,0 +1,147 @@
+//! Log records: what the desk writes, one for each input and aggregate.
+//!
+//! The plain part is JSON without a single personal value. What was personal in the input, the facts and the steps is
+//! sealed beside it under the subject's key, together with the vendor's bytes:
+//!
+//! ```text
+//! offset  length  what
+//! 0       4       N, length of the next part, big-endian
+//! 4       N       JSON array of [name, value]: the personal values by their stable names
+//! 4+N     …       the vendor's bytes, without any credential; empty where the input is no envelope
+//! ```
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tandem_sdk::model::{Channel, Fact, InteractionId, PartyKey, Personal, Personals, SubjectId};
+
+use crate::interactions::{Input, Owner, Step};
+use crate::store::seal::{Place, Sealed};
+use crate::store::{Batch, Frame, FrameError, KeyError, Keys, Store};
+
+/// One record of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Position in the domain's log, from 1.
+    pub seq: u64,
+    /// When the desk wrote it. Never decreases.
+    pub recorded_at: Timestamp,
+    /// Which life of the desk wrote it.
+    pub epoch: u64,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Whose personal values are sealed beside it.
+    pub subject: SubjectId,
+    /// Present when the owner begins with this record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens: Option<Opening>,
+    /// What the desk was given.
+    pub input: Input,
+    /// The facts that were new.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<Fact>,
+    /// What followed, in order: events, the decision, commands, timers, notes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// Content hash of the rules in force.
+    pub rules: String,
+}
+
+/// How an interaction begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Opening {
+    /// Which time its first leg opens one.
+    pub generation: u32,
+    /// The interaction before it on the same leg.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued_from: Option<InteractionId>,
+    /// How they talk.
+    pub channel: Channel,
+    /// Agents' identities that are known from the interaction before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agent_parties: Vec<PartyKey>,
+}
+
+/// Why a record cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The frame.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The keys.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The plain or the sealed JSON.
+    #[error("record is not readable: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The sealed text ends before its own length.
+    #[error("sealed text of the record is cut off")]
+    Cut,
+}
+
+impl Personals for Record {
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
+        self.input.each_personal(&mut |name, value| visit(&format!("input.{name}"), value));
+        for (n, fact) in self.facts.iter_mut().enumerate() {
+            fact.each_personal(&mut |name, value| visit(&format!("facts.{n}.{name}"), value));
+        }
+        for (n, step) in self.steps.iter_mut().enumerate() {
+            step.each_personal(&mut |name, value| visit(&format!("steps.{n}.{name}"), value));
+        }
+    }
+}
+
+impl Record {
+    /// The bytes for the log. A key that has to be made for the subject goes into `batch`.
+    pub fn encode<S: Store + ?Sized>(
+        mut self,
+        body: &[u8],
+        keys: &Keys<S>,
+        batch: &mut Batch,
+    ) -> Result<Vec<u8>, RecordError> {
+        let personal = self.detach();
+        let plain = serde_json::to_vec(&self)?;
+        if personal.is_empty() && body.is_empty() {
+            return Ok(Frame::encode(&plain, None)?);
+        }
+        let text = join(&personal, body)?;
+        let mut sealed = Vec::with_capacity(text.len().saturating_add(64));
+        let place = Place::Record { seq: self.seq, part: 0 };
+        keys.seal(&mut sealed, crate::store::SubjectId(*self.subject.0.as_bytes()), place, &text, batch)?;
+        Ok(Frame::encode(&plain, Some(&sealed))?)
+    }
+
+    /// A record from its bytes, with its personal values where they can still be read, and the vendor's bytes.
+    pub fn decode<S: Store + ?Sized>(bytes: &[u8], keys: &Keys<S>) -> Result<(Record, Vec<u8>), RecordError> {
+        let frame = Frame::decode(bytes)?;
+        let mut record: Record = serde_json::from_slice(frame.plain)?;
+        let Some(sealed) = frame.sealed else { return Ok((record, Vec::new())) };
+        let mut body = Vec::new();
+        for (_, part) in keys.open_record(record.seq, sealed)? {
+            if let Sealed::Text(text) = part {
+                let (personal, rest) = part_text(&text)?;
+                record.attach(personal);
+                body = rest.to_vec();
+            }
+        }
+        Ok((record, body))
+    }
+
+    /// The plain part alone: for whoever may not or need not see anything personal.
+    pub fn decode_plain(bytes: &[u8]) -> Result<Record, RecordError> {
+        Ok(serde_json::from_slice(Frame::decode(bytes)?.plain)?)
+    }
+}
+
+/// Personal values and other bytes as one text to seal.
+pub fn join(personal: &[(String, String)], body: &[u8]) -> Result<Vec<u8>, RecordError> {
+    let json = serde_json::to_vec(personal)?;
+    let length = u32::try_from(json.len()).map_err(|_| RecordError::Cut)?;
+    Ok([&length.to_be_bytes(), json.as_slice(), body].concat())
+}
+
+/// The inverse of [`join`].
+pub fn part_text(text: &[u8]) -> Result<(Vec<(String, String)>, &[u8]), RecordError> {
+    let (length, rest) = text.split_first_chunk::<4>().ok_or(RecordError::Cut)?;
+    let (json, body) = rest.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or(RecordError::Cut)?;
+    Ok((serde_json::from_slice(json)?, body))
+}
