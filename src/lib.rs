@@ -6,8 +6,18 @@ pub mod content;
 pub mod profiles;
 /// Who should take it? Ordered rules over interaction, profile and time name a target.
 pub mod routing;
+/// What was said changes an interaction. Pure.
+pub mod interactions;
+/// Ordered keys, one atomic durable batch, the log, and the sealing of personal data.
+pub mod store;
 /// What a site decides: one TOML file, read once, every problem named at once.
 pub mod config;
+/// The clock, as an argument.
+pub mod clock;
+/// The only writer: drain, take, commit once, answer.
+pub mod desk;
+/// Log records: what the desk writes.
+pub mod record;
 /// Tasks and how they end; the only place that starts one.
 pub mod shutdown;
 /// Log lines and numbers for those who run it, with nothing personal in them.
