@@ -1,1 +1,80 @@
-//! Placeholder replaced in the next commits.
+#![doc = include_str!("../README.md")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tandem_sdk::doors::{Carry, Context, Decode, Doors, Kind, Probe, Receive, Traits};
+use tandem_sdk::problem::Problem;
+
+mod carry;
+mod client;
+mod decode;
+mod failure;
+mod probe;
+mod receive;
+mod settings;
+mod signature;
+#[cfg(feature = "sim")]
+pub mod sim;
+
+use carry::Carrier;
+use client::Client;
+use probe::ResourceProbe;
+use receive::EventsDoor;
+use settings::Checked;
+
+pub use carry::MARKER;
+pub use decode::Tables;
+pub use settings::{Entra, EventGrid, HeaderSecret, QuerySecret, Settings, Size};
+
+/// Azure Communication Services chat, reported by Event Grid.
+pub const KIND: Kind = Kind { name: "azure-communication", build };
+
+/// Longest message text, in bytes of UTF-8. The vendor says 28 KB and not what a KB is; this fits both ways.
+pub const MESSAGE_LIMIT: usize = 28_000;
+
+/// Reads settings and mappings and opens every door but `lookup`; `receive` only where `event_grid` is configured.
+///
+/// # Errors
+///
+/// Every unreadable key, or else every wrong setting and everything wrong in the mappings.
+fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Problem>> {
+    let settings: Settings = settings::read(settings)?;
+    let checked = Checked::new(settings, context.base)?;
+    let decode: Arc<dyn Decode> = Arc::new(Tables::load(&context.mappings.join(KIND.name), &checked.account)?);
+    let client = Client {
+        http: context.http.clone(),
+        endpoint: checked.endpoint,
+        key: checked.key,
+        timeout: checked.request_timeout,
+        answer_cap: checked.answer_cap,
+    };
+    let probe = ResourceProbe {
+        client: client.clone(),
+        identity_version: checked.identity_version.clone(),
+        hub_address: checked.hub_address.clone(),
+    };
+    let carrier = Carrier {
+        client,
+        account: checked.account.clone(),
+        identity_version: checked.identity_version,
+        chat_version: checked.chat_version,
+        token_lifetime: checked.token_lifetime,
+        page_size: checked.page_size,
+        max_pages: checked.max_pages,
+        decode: Arc::clone(&decode),
+    };
+    Ok(Doors {
+        receive: checked.events.map(|events| Arc::new(EventsDoor::new(events)) as Arc<dyn Receive>),
+        decode: Some(decode),
+        carry: Some(Arc::new(carrier) as Arc<dyn Carry>),
+        lookup: None,
+        probe: Some(Arc::new(probe) as Arc<dyn Probe>),
+        traits: Traits {
+            hub_address: Some(checked.hub_address),
+            account: checked.account,
+            message_limit: MESSAGE_LIMIT,
+            agents: BTreeMap::new(),
+        },
+    })
+}
