@@ -22,3 +22,7 @@ pub mod record;
 pub mod shutdown;
 /// Log lines and numbers for those who run it, with nothing personal in them.
 pub mod telemetry;
+/// Carries what is owed to the clouds.
+pub mod dispatch;
+/// A platform speaks and we keep what it said.
+pub mod intake;
