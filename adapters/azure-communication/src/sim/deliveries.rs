@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tandem_sdk::sim::{Deliverer, Delivery, FaultKind, Ledger, Schedule, SimError, TimeScale, Verdict};
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::entra::Tenant;
@@ -43,6 +44,8 @@ pub(super) struct Grid {
     outlets: Vec<Arc<Outlet>>,
     senders: Vec<mpsc::Sender<Event>>,
     ledger: Ledger,
+    /// Aborted with the grid.
+    tasks: JoinSet<()>,
 }
 
 /// One subscription.
@@ -71,7 +74,7 @@ impl Grid {
         deliverer: &Deliverer,
     ) -> Result<Self, SimError> {
         let schedule = Arc::new(schedule(settings));
-        let mut grid = Self { outlets: Vec::new(), senders: Vec::new(), ledger: ledger.clone() };
+        let mut grid = Self { outlets: Vec::new(), senders: Vec::new(), ledger: ledger.clone(), tasks: JoinSet::new() };
         for subscription in &settings.subscriptions {
             let outlet = Arc::new(Outlet {
                 fixed: fixed_headers(subscription)?,
@@ -88,7 +91,7 @@ impl Grid {
                 validated: Notify::new(),
             });
             let (sender, receiver) = mpsc::channel(settings.bounds.waiting_events.max(1));
-            tokio::spawn(Arc::clone(&outlet).run(receiver, deliverer.clone()));
+            grid.tasks.spawn(Arc::clone(&outlet).run(receiver, deliverer.clone()));
             grid.outlets.push(outlet);
             grid.senders.push(sender);
         }
@@ -166,9 +169,7 @@ fn fixed_headers(subscription: &Subscription) -> Result<HeaderMap, SimError> {
 
 impl Outlet {
     async fn run(self: Arc<Self>, mut events: mpsc::Receiver<Event>, deliverer: Deliverer) {
-        if !self.shake_hands(&events, &deliverer).await {
-            return;
-        }
+        self.shake_hands(&deliverer).await;
         let most = self.subscription.max_events_per_batch;
         let mut batch = Vec::new();
         while events.recv_many(&mut batch, most).await > 0 {
@@ -176,11 +177,11 @@ impl Outlet {
         }
     }
 
-    /// Asks until permission is given; events wait meanwhile. False when the simulator is gone.
-    async fn shake_hands(&self, events: &mpsc::Receiver<Event>, deliverer: &Deliverer) -> bool {
+    /// Asks until permission is given or the simulator is gone; events wait meanwhile.
+    async fn shake_hands(&self, deliverer: &Deliverer) {
         let name = self.subscription.name.as_str();
         let mut told = BTreeSet::new();
-        while !events.is_closed() {
+        loop {
             let code = Uuid::new_v4();
             self.set_code(Some(code));
             let validation_url = format!(
@@ -211,7 +212,7 @@ impl Outlet {
                     self.set_code(None);
                     self.active.store(true, Ordering::Release);
                     self.ledger.enter("handshake.granted", name, Value::Null);
-                    return true;
+                    return;
                 }
                 Answer::Refused(reason) => {
                     // A webhook that is down refuses often; one entry for each reason is enough. A reason may carry
@@ -224,7 +225,6 @@ impl Outlet {
             }
             tokio::time::sleep(HANDSHAKE_PAUSE).await;
         }
-        false
     }
 
     fn delivery(&self, batch: &[Event]) -> Delivery {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -190,6 +191,23 @@ pub enum LimitMode {
     Raised(f64),
     /// None.
     Off,
+}
+
+impl FromStr for LimitMode {
+    type Err = SimError;
+
+    /// `documented`, `off`, or the factor that raises them.
+    fn from_str(text: &str) -> Result<Self, SimError> {
+        match (text, text.parse::<f64>()) {
+            ("documented", _) => Ok(Self::Documented),
+            ("off", _) => Ok(Self::Off),
+            (_, Ok(factor)) if factor.is_finite() && factor > 0.0 => Ok(Self::Raised(factor)),
+            _ => {
+                let problem = format!("{text:?} is none of `documented`, `off` and a positive factor");
+                Err(SimError::Setting { key: "limits", problem })
+            }
+        }
+    }
 }
 
 impl Default for Settings {

@@ -9,7 +9,8 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 use url::Url;
 
 use super::schedule::Verdict;
@@ -80,10 +81,14 @@ pub struct Exchange {
 /// `delivery.dead_lettered` for each delivery, with the reason.
 #[derive(Clone)]
 pub struct Deliverer {
-    lanes: Arc<Vec<mpsc::Sender<Delivery>>>,
+    lanes: Arc<Lanes>,
     road: Arc<Road>,
-    /// Dropped with the last clone: ends every wait.
-    _life: Arc<watch::Sender<()>>,
+}
+
+struct Lanes {
+    entries: Vec<mpsc::Sender<Delivery>>,
+    /// Aborted with the last clone.
+    _tasks: JoinSet<()>,
 }
 
 /// What every attempt uses.
@@ -120,23 +125,24 @@ impl Deliverer {
             retrying: Arc::new(Semaphore::new(bounds.retrying.clamp(1, Semaphore::MAX_PERMITS))),
             open: AtomicUsize::new(0),
         });
-        let (life, alive) = watch::channel(());
         let count = bounds.lanes.max(1);
+        let mut tasks = JoinSet::new();
         let lanes = (0..count).map(|_| {
             let (entry, lane) = mpsc::channel(bounds.waiting.div_ceil(count).max(1));
-            tokio::spawn(run_lane(Arc::clone(&road), lane, alive.clone()));
+            tasks.spawn(run_lane(Arc::clone(&road), lane));
             entry
         });
-        Ok(Self { lanes: Arc::new(lanes.collect()), road, _life: Arc::new(life) })
+        let entries = lanes.collect();
+        Ok(Self { lanes: Arc::new(Lanes { entries, _tasks: tasks }), road })
     }
 
     /// Takes a delivery over; never waits. One that finds its lane full is dropped, and the ledger says so.
     pub fn deliver(&self, delivery: Delivery) {
         let mut hasher = DefaultHasher::new();
         (&delivery.site, &delivery.order).hash(&mut hasher);
-        let lane = usize::try_from(hasher.finish() % self.lanes.len() as u64).unwrap_or(0);
+        let lane = usize::try_from(hasher.finish() % self.lanes.entries.len() as u64).unwrap_or(0);
         self.road.open.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = self.lanes[lane].try_send(delivery) {
+        if let Err(error) = self.lanes.entries[lane].try_send(delivery) {
             let (mpsc::error::TrySendError::Full(delivery) | mpsc::error::TrySendError::Closed(delivery)) = error;
             self.road.give_up(&delivery, "LaneFull", 0, "none");
         }
@@ -179,44 +185,37 @@ async fn exchange(request: reqwest::RequestBuilder) -> Result<Exchange, reqwest:
     Ok(Exchange { status: response.status(), headers: response.headers().clone(), body: body.freeze() })
 }
 
-/// First attempts, one after the other.
-async fn run_lane(road: Arc<Road>, mut lane: mpsc::Receiver<Delivery>, alive: watch::Receiver<()>) {
+/// First attempts, one after the other. Further ones are tasks of this lane and end with it.
+async fn run_lane(road: Arc<Road>, mut lane: mpsc::Receiver<Delivery>) {
+    let mut further = JoinSet::new();
     while let Some(delivery) = lane.recv().await {
+        while further.try_join_next().is_some() {}
         let mut trip = Trip::start(delivery);
         let fault = road.faults.draw(&trip.delivery.site, trip.delivery.allowed);
-        match fault {
+        let (shortest, longest) = road.faults.delays();
+        let wait = match fault {
             Some(Fault::Drop) => {
                 road.give_up(&trip.delivery, "Fault", 0, "none");
                 continue;
             }
-            Some(Fault::Reorder) => {
-                let (_, longest) = road.faults.delays();
-                go_on(&road, trip, longest, alive.clone()).await;
-                continue;
-            }
-            Some(Fault::Timeout) => {
-                // The attempt is lost on its way.
-                let wait = road.failed(&mut trip, "TimedOut", Duration::ZERO);
-                if let Some(wait) = wait {
-                    go_on(&road, trip, wait, alive.clone()).await;
-                }
-                continue;
-            }
+            Some(Fault::Reorder) => Some(longest),
+            // The attempt is lost on its way.
+            Some(Fault::Timeout) => road.failed(&mut trip, "TimedOut", Duration::ZERO),
             Some(Fault::Duplicate) => {
                 road.open.fetch_add(1, Ordering::Relaxed);
-                let (shortest, _) = road.faults.delays();
-                go_on(&road, Trip::start(trip.delivery.clone()), shortest, alive.clone()).await;
+                go_on(&road, Trip::start(trip.delivery.clone()), shortest, &mut further).await;
+                road.attempt(&mut trip, false).await
             }
             Some(Fault::Delay(delay)) => {
-                if asleep(delay, &mut alive.clone()).await.is_err() {
-                    return;
-                }
+                tokio::time::sleep(delay).await;
+                road.attempt(&mut trip, false).await
             }
-            Some(Fault::Throttle | Fault::ServerError | Fault::UnknownOutcome) | None => {}
-        }
-        let answer_lost = fault == Some(Fault::UnknownOutcome);
-        if let Some(wait) = road.attempt(&mut trip, answer_lost).await {
-            go_on(&road, trip, wait, alive.clone()).await;
+            Some(Fault::UnknownOutcome) => road.attempt(&mut trip, true).await,
+            // These befall calls, not deliveries.
+            Some(Fault::Throttle | Fault::ServerError) | None => road.attempt(&mut trip, false).await,
+        };
+        if let Some(wait) = wait {
+            go_on(&road, trip, wait, &mut further).await;
         }
     }
 }
@@ -236,27 +235,18 @@ impl Trip {
 }
 
 /// Further attempts, in a task of their own. Waits while too many are under way.
-async fn go_on(road: &Arc<Road>, mut trip: Trip, first_wait: Duration, mut alive: watch::Receiver<()>) {
+async fn go_on(road: &Arc<Road>, mut trip: Trip, first_wait: Duration, further: &mut JoinSet<()>) {
+    // The semaphore is never closed.
     let Ok(permit) = Arc::clone(&road.retrying).acquire_owned().await else { return };
     let road = Arc::clone(road);
-    tokio::spawn(async move {
+    further.spawn(async move {
         let mut wait = Some(first_wait);
         while let Some(real) = wait {
-            if asleep(real, &mut alive).await.is_err() {
-                break;
-            }
+            tokio::time::sleep(real).await;
             wait = road.attempt(&mut trip, false).await;
         }
         drop(permit);
     });
-}
-
-/// Err when the deliverer is gone.
-async fn asleep(real: Duration, alive: &mut watch::Receiver<()>) -> Result<(), ()> {
-    tokio::select! {
-        () = tokio::time::sleep(real) => Ok(()),
-        _ = alive.changed() => Err(()),
-    }
 }
 
 impl Road {

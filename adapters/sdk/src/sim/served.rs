@@ -9,7 +9,7 @@ use axum::Router;
 use axum::response::Response;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tower::util::MapResult;
 
 use super::SimError;
@@ -24,16 +24,14 @@ pub struct Served {
     /// Where it listens; the port is the real one when 0 was asked for.
     pub addr: SocketAddr,
     handle: Handle<SocketAddr>,
-    task: Option<JoinHandle<()>>,
+    task: JoinSet<()>,
 }
 
 impl Served {
     /// Takes no more connections, gives requests in flight two seconds, and returns when the server is gone.
     pub async fn stop(mut self) {
         self.handle.graceful_shutdown(Some(GRACE));
-        if let Some(task) = self.task.take() {
-            drop(tokio::time::timeout(GRACE * 2, task).await);
-        }
+        drop(tokio::time::timeout(GRACE * 2, self.task.join_next()).await);
     }
 }
 
@@ -80,12 +78,13 @@ impl Bound {
             .handle(handle.clone());
         let service = MapResult::new(router, unless_severed as fn(Result<Response, Infallible>) -> _);
         let make = tower::service_fn(move |_peer: SocketAddr| std::future::ready(Ok::<_, Infallible>(service.clone())));
-        let task = tokio::spawn(async move {
+        let mut task = JoinSet::new();
+        task.spawn(async move {
             if let Err(error) = server.serve(make).await {
                 tracing::error!(%addr, %error, "simulator stopped serving");
             }
         });
-        Ok(Served { addr, handle, task: Some(task) })
+        Ok(Served { addr, handle, task })
     }
 }
 

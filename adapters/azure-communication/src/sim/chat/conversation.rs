@@ -93,5 +93,5 @@ pub(in super::super) async fn receipts(
     let end = paging.skip.saturating_add(value.len());
     let more = end < thread.receipts.len();
     let next = more.then(|| paging.next(&format!("threads/{}/readReceipts", thread.id), &format!("skip={end}")));
-    Ok(Json(page(value, next)))
+    Ok(Json(page(&value, next)))
 }

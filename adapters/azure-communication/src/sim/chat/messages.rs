@@ -120,7 +120,7 @@ pub(in super::super) async fn list(
     }
     let more = messages.peek().is_some();
     let next = more.then(|| paging.next(&format!("threads/{}/messages", thread.id), &format!("syncState={last:x}")));
-    Ok(Json(page(value, next)))
+    Ok(Json(page(&value, next)))
 }
 
 pub(in super::super) async fn read(

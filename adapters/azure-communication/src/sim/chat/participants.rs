@@ -90,7 +90,7 @@ pub(in super::super) async fn list(
     let end = paging.skip.saturating_add(value.len());
     let more = end < thread.members.len();
     let next = more.then(|| paging.next(&format!("threads/{}/participants", thread.id), &format!("skip={end}")));
-    Ok(Json(page(value, next)))
+    Ok(Json(page(&value, next)))
 }
 
 /// Divides those who are to join into those who may and `invalidParticipants`: 404 for an identity that does not exist

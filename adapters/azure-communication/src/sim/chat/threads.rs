@@ -118,7 +118,7 @@ pub(in super::super) async fn list(
     let value: Vec<Value> = mine.iter().skip(start).take(paging.size).map(|thread| thread.item()).collect();
     let end = start.saturating_add(value.len());
     let next = (end < mine.len()).then(|| paging.next("threads", &format!("syncState={end:x}")));
-    Ok(Json(page(value, next)))
+    Ok(Json(page(&value, next)))
 }
 
 pub(in super::super) async fn read(

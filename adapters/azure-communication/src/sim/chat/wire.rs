@@ -123,7 +123,7 @@ fn changed(by: &str, whom: &[Who]) -> Value {
 }
 
 /// A page: `{value, nextLink}`, the latter only when there is more.
-pub(super) fn page(value: Vec<Value>, next: Option<String>) -> Value {
+pub(super) fn page(value: &[Value], next: Option<String>) -> Value {
     let mut page = json!({"value": value});
     if let Some(next) = next {
         page["nextLink"] = json!(next);
