@@ -1,6 +1,7 @@
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use http::Method;
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use tandem_sdk::sim::Fault;
 
@@ -252,4 +253,52 @@ async fn participants_coming_and_going_are_told_to_both_families() {
     );
     let added = stage.effects("participant.added");
     assert!(added.last().unwrap().key.ends_with(&agent), "{added:?}");
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_every_event_arrives() {
+    let webhook = Webhook::answering(&[503, 500, 429]);
+    let change = |settings: &mut Settings, one: &mut Subscription| {
+        one.families = vec![Family::Thread];
+        settings.seed = 11;
+        settings.rates = Some("all=0.1,delay_min_ms=1,delay_max_ms=20".parse().unwrap());
+        settings.hold_ms = 10;
+        settings.identities = vec!["8:acs:preset_1".to_owned()];
+    };
+    let (stage, _served) = connected(&webhook, change).await;
+    // Calls are faulted too: repeat until there is an answer that says yes.
+    let insist = async |target: &str, headers: HeaderMap, body: Value| {
+        for _ in 0..50 {
+            let url = format!("https://{}{target}", stage.sim.addr);
+            let sent = stage.client.post(url).headers(headers.clone()).body(body.to_string()).send().await;
+            if let Ok(response) = sent
+                && response.status().is_success()
+            {
+                return response.json::<Value>().await.unwrap();
+            }
+        }
+        panic!("fifty faults in a row");
+    };
+    let wish = json!({"createTokenWithScopes": ["chat"]});
+    let target = "/identities?api-version=2023-10-01";
+    let made = insist(target, stage.signature(&Method::POST, target, &wish), wish).await;
+    let token = made["accessToken"]["token"].as_str().unwrap();
+    let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, super::stage::bearer(token))]);
+    let made = insist("/chat/threads?api-version=2024-03-07", headers.clone(), json!({"topic": "T"})).await;
+    let thread = super::stage::encoded(made["chatThread"]["id"].as_str().unwrap());
+    let target = format!("/chat/threads/{thread}/messages?api-version=2024-03-07");
+    for number in 0..100 {
+        insist(&target, headers.clone(), json!({"content": format!("m{number}")})).await;
+    }
+    until(|| stage.sim.open_deliveries() == 0).await;
+    // An answer lost makes a second message, so the ledger says how many there are.
+    let ids = |told: &Value| told["data"]["messageId"].as_str().map(str::to_owned);
+    let arrived: BTreeSet<String> = webhook.deliveries().iter().filter_map(|told| ids(&told.body[0])).collect();
+    let posted = stage.effects("message.posted");
+    let posted: BTreeSet<String> =
+        posted.iter().map(|entry| entry.detail["messageId"].as_str().unwrap().to_owned()).collect();
+    assert!(posted.len() >= 100);
+    assert_eq!(arrived, posted);
+    let never: Vec<_> = stage.sim.faults.histogram().into_iter().filter(|(_, count)| count.drawn == 0).collect();
+    assert!(never.is_empty(), "{never:?}");
 }
