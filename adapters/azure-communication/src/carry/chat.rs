@@ -55,7 +55,7 @@ impl Chat<'_> {
         const OPERATION: &str = "CreateChatThread";
         let participants = members.iter().map(|member| participant(OPERATION, member, None));
         let body = CreateThread {
-            topic: topic.reveal().unwrap_or_default(),
+            topic: topic.reveal().ok_or_else(|| erased(OPERATION))?,
             participants: participants.collect::<Result<_, _>>()?,
         };
         let mut call = self.post(OPERATION, format!("/chat/threads?api-version={}", self.version), &body)?;

@@ -33,3 +33,62 @@ pub(super) fn quotas(command: &Command) -> Vec<Quota> {
 fn quota(bucket: String, calls: u32, seconds: u64) -> Quota {
     Quota { bucket, limit: Limit::Window { calls, per: Duration::from_secs(seconds) } }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+    use tandem_sdk::model::{CommandId, Content, ContentType, Lane, LegRef, Personal, Purpose, Speaker};
+
+    use super::*;
+
+    fn buckets(action: Action) -> Vec<String> {
+        let command = Command {
+            id: CommandId(uuid::Uuid::nil()),
+            lane: Lane(String::new()),
+            instance: "chat".into(),
+            purpose: Purpose(String::new()),
+            action,
+            uses: BTreeMap::from([(SecretRole::UserToken, "hub".to_owned())]),
+            keeps: BTreeMap::new(),
+            order: 1,
+            expires_at: Timestamp::UNIX_EPOCH,
+        };
+        let said = |quota: Quota| match quota.limit {
+            Limit::Window { calls, per } => format!("{} {calls} in {}", quota.bucket, per.as_secs()),
+            Limit::Bucket { .. } => quota.bucket,
+        };
+        quotas(&command).into_iter().map(said).collect()
+    }
+
+    #[test]
+    fn every_call_counts_against_its_documented_limits() {
+        let leg = LegRef {
+            system: "azure-communication".to_owned(),
+            account: "contoso".to_owned(),
+            kind: "thread".to_owned(),
+            native: "19:a".to_owned(),
+        };
+        let content = Content { content_type: ContentType::Text, text: Personal::NONE, name: Personal::NONE };
+        for (action, expected) in [
+            (Action::Identify {}, &["identities 1000 in 30"][..]),
+            (Action::IssueToken { address: Personal::NONE }, &["identities 1000 in 30"]),
+            (
+                Action::Open { topic: Personal::NONE, members: Vec::new() },
+                &["threads/hub 10 in 10", "threads 3000 in 60"],
+            ),
+            (
+                Action::Say { leg: leg.clone(), speaker: Speaker::Hub, content },
+                &["messages/19:a/10s 10 in 10", "messages/19:a/1m 30 in 60"],
+            ),
+            (
+                Action::Recall { leg: leg.clone(), since: None },
+                &["list/hub/19:a/10s 50 in 10", "list/hub/19:a/1m 200 in 60"],
+            ),
+            (Action::Leave { leg, address: Personal::NONE }, &[]),
+        ] {
+            assert_eq!(buckets(action), expected);
+        }
+    }
+}
