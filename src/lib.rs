@@ -26,3 +26,11 @@ pub mod telemetry;
 pub mod dispatch;
 /// A platform speaks and we keep what it said.
 pub mod intake;
+/// The composition root: config → adapters → rooms → tasks.
+pub mod app;
+/// Arguments in, exit codes out.
+pub mod cli;
+/// The front desk.
+pub mod http;
+/// The adapter kinds that are compiled in.
+pub mod registry;

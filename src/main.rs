@@ -1,1 +1,7 @@
-fn main() {}
+//! Arguments and exit codes.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tandem::cli::main()
+}

@@ -1,0 +1,34 @@
+//! The command line: arguments in, exit codes out.
+//!
+//! 0: done. 1: failed. 64: the command line itself is wrong.
+
+mod arguments;
+mod check;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Verb};
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let is_usage = error.use_stderr();
+            return match error.print() {
+                Ok(()) if !is_usage => ExitCode::SUCCESS,
+                _ => ExitCode::from(64),
+            };
+        }
+    };
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a provider was installed before");
+    }
+    match arguments.verb {
+        Verb::Serve(serve) => serve::serve(&serve),
+        Verb::Check(check) => check::check(&check),
+    }
+}

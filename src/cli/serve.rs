@@ -1,0 +1,84 @@
+//! `tandem serve`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tandem_sdk::problem::Problem;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::arguments::Serve;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::shutdown::Tasks;
+use crate::{app, telemetry};
+
+/// Runs the hub until it is asked to stop.
+pub(super) fn serve(arguments: &Serve) -> ExitCode {
+    let loaded = match Config::load(&arguments.configured.config) {
+        Ok(loaded) => loaded,
+        Err(problems) => return refuse(&problems),
+    };
+    #[expect(clippy::disallowed_methods, reason = "the variable goes before the config, and is read once, here")]
+    let filter = std::env::var("TANDEM_LOG").ok();
+    if let Err(error) = telemetry::start(&loaded.config.telemetry, filter.as_deref()) {
+        return refuse(&[Problem::new("config.telemetry", "telemetry.filter", error.to_string(), "a tracing filter")]);
+    }
+    let app = match app::build(loaded, arguments.data.clone(), Arc::new(SystemClock)) {
+        Ok(app) => app,
+        Err(problems) => return refuse(&problems),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no runtime");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ending = runtime.block_on(async {
+        let tasks = Tasks::new();
+        let signals = signals();
+        app.run(tasks, signals, |address| tracing::info!(%address, "listening")).await
+    });
+    match ending {
+        Ok(ending) => {
+            if let Some(failure) = &ending.failure {
+                tracing::error!(failure, "stopped");
+            } else {
+                tracing::info!(unfinished = ?ending.unfinished, "stopped");
+            }
+            ExitCode::from(ending.exit_code())
+        }
+        Err(error) => {
+            tracing::error!(%error, "the hub could not run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says every problem, one a line.
+#[expect(clippy::print_stderr, reason = "this is what the command line is for")]
+pub(super) fn refuse(problems: &[Problem]) -> ExitCode {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    ExitCode::FAILURE
+}
+
+/// SIGTERM and SIGINT, as words.
+fn signals() -> mpsc::Receiver<&'static str> {
+    let (send, receive) = mpsc::channel(4);
+    for (kind, name) in [(SignalKind::terminate(), "SIGTERM"), (SignalKind::interrupt(), "SIGINT")] {
+        let send = send.clone();
+        let Ok(mut stream) = signal(kind) else { continue };
+        #[expect(clippy::disallowed_methods, reason = "listens to signals before there is a house to stop")]
+        drop(tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                if send.send(name).await.is_err() {
+                    return;
+                }
+            }
+        }));
+    }
+    receive
+}

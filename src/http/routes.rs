@@ -1,0 +1,37 @@
+//! One page of routes.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use super::chats::Chats;
+use super::hooks::Hooks;
+use super::problem::{Code, problem};
+use super::signs::Signs;
+
+/// The rooms that answer the door.
+pub struct Rooms {
+    /// Vendors speak here.
+    pub hooks: Hooks,
+    /// The site's backend opens chats here.
+    pub chats: Chats,
+    /// Whoever runs the hub looks here.
+    pub signs: Signs,
+    /// How long a request may take.
+    pub timeout: Duration,
+}
+
+/// Every route of the hub.
+pub fn routes(rooms: Rooms) -> Router {
+    Router::new()
+        .merge(rooms.hooks.routes())
+        .merge(rooms.chats.routes())
+        .merge(rooms.signs.routes())
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, rooms.timeout))
+        .fallback(|| async { problem(Code::NotFound, "no such address") })
+        .method_not_allowed_fallback(|| async { problem(Code::MethodNotAllowed, "see README.md for what this address takes") })
+        .layer(CatchPanicLayer::custom(|_| problem(Code::Unexpected, "the request made the hub panic")))
+}

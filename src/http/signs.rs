@@ -1,0 +1,74 @@
+//! `/healthz`, `/readyz`, `/metrics`: what the house shows to whoever runs it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::json;
+
+use super::problem::{Code, problem};
+use crate::desk::Desk;
+use crate::intake::Intake;
+use crate::telemetry::{Metrics, OPEN_METRICS};
+
+/// The room behind the signs.
+#[derive(Clone)]
+pub struct Signs {
+    desk: Desk,
+    intake: Intake,
+    metrics: Arc<Metrics>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Signs {
+    /// Signs of this house; `stopping` turns readiness off.
+    pub fn new(desk: Desk, intake: Intake, metrics: Arc<Metrics>, stopping: Arc<AtomicBool>) -> Self {
+        Signs { desk, intake, metrics, stopping }
+    }
+
+    pub(super) fn routes(self) -> Router {
+        Router::new()
+            .route("/healthz", get(healthz))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .with_state(self)
+    }
+}
+
+/// The process lives.
+async fn healthz() -> &'static str {
+    "ok"
+}
+
+/// Work can be taken: the desk answers, its store writes, nobody asked to stop.
+async fn readyz(State(signs): State<Signs>) -> Response {
+    if signs.stopping.load(Ordering::Relaxed) {
+        return problem(Code::NotNow, "the hub is stopping");
+    }
+    match signs.desk.status().await {
+        Ok(status) if !status.is_stuck => {
+            let doors: Vec<String> = signs
+                .intake
+                .doors()
+                .into_iter()
+                .map(|(instance, door, _)| format!("/hooks/{instance}/{door}"))
+                .collect();
+            axum::Json(json!({ "status": "ready", "desk": status, "doors": doors })).into_response()
+        }
+        Ok(_) => problem(Code::NotNow, "the store cannot write at the moment"),
+        Err(error) => problem(Code::NotNow, &error.to_string()),
+    }
+}
+
+async fn metrics(State(signs): State<Signs>) -> Response {
+    if let Ok(status) = signs.desk.status().await {
+        let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        signs.metrics.outbox.set(gauge(status.owed));
+        signs.metrics.open_interactions.set(gauge(status.in_memory));
+    }
+    (StatusCode::OK, [(header::CONTENT_TYPE, OPEN_METRICS)], signs.metrics.render()).into_response()
+}
