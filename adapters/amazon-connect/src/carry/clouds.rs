@@ -75,11 +75,13 @@ impl Clouds {
             .timeout_config(timeouts.clone())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         connect.set_endpoint_url(settings.connect_endpoint.clone());
-        // Participants prove themselves with a token in the request; no credential of ours goes there.
+        // Participants prove themselves with a token in the request; no credential of ours goes there. The model says
+        // otherwise, hence `allow_no_auth`.
         let mut participant = aws_sdk_connectparticipant::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(http)
             .region(region)
+            .allow_no_auth()
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());

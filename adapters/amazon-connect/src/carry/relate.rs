@@ -164,10 +164,11 @@ fn put(object: &mut Map<String, Value>, name: &str, text: Option<&str>) {
     }
 }
 
-/// The SDK's time as ours, in the milliseconds that events have. The first millisecond of 1970 stands for "did not
-/// happen".
+/// The SDK's time as ours, in the milliseconds that events have. Rounded: the API writes seconds with a fraction, and as
+/// a binary number that is a hair off on either side. The first millisecond of 1970 stands for "did not happen".
 fn moment(at: &DateTime) -> Option<Timestamp> {
-    Timestamp::from_millisecond(at.to_millis().ok()?).ok().filter(|at| at.as_millisecond() > 1)
+    let millis = (at.as_nanos() + 500_000).div_euclid(1_000_000);
+    Timestamp::from_millisecond(i64::try_from(millis).ok()?).ok().filter(|at| at.as_millisecond() > 1)
 }
 
 /// An item of a transcript as the stream would have carried it.
@@ -205,5 +206,24 @@ fn stream_type(item: &Item) -> &str {
     match item.r#type.as_ref().map(aws_sdk_connectparticipant::types::ChatItemType::as_str) {
         Some(same @ ("MESSAGE" | "ATTACHMENT")) => same,
         _ => "EVENT",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_went_through_a_binary_fraction_is_the_same_to_the_millisecond() {
+        for millis in (1_700_000_000_000_i64..1_700_000_001_000).step_by(7) {
+            let travelled = DateTime::from_secs_f64(millis as f64 / 1_000.0);
+            assert_eq!(moment(&travelled).map(Timestamp::as_millisecond), Some(millis));
+        }
+    }
+
+    #[test]
+    fn what_did_not_happen_has_no_time() {
+        assert_eq!(moment(&DateTime::from_millis(1)), None);
+        assert_eq!(moment(&DateTime::from_secs(i64::MAX)), None);
     }
 }
