@@ -154,7 +154,12 @@ fn fill(path: &Path, count: u64) {
             bytes += Frame::decode(record).unwrap().plain.len();
         }
     }
-    println!("  read the log end to end: {:?} ({} MiB plain), resident {} MiB", start.elapsed(), bytes >> 20, resident());
+    println!(
+        "  read the log end to end: {:?} ({} MiB plain), resident {} MiB",
+        start.elapsed(),
+        bytes >> 20,
+        resident()
+    );
 }
 
 /// Resident memory in MiB; 0 where the system does not say.

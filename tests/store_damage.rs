@@ -171,7 +171,12 @@ fn a_changed_bit_anywhere_gives_right_records_or_an_error() {
         bytes[at] ^= 1 << random(&mut state, 8);
         fs::write(path, bytes).unwrap();
         match read(&changed) {
-            Ok(kept) => assert!(kept >= RECORDS - 3, "{} records are gone after byte {at} of {}", RECORDS - kept, path.display()),
+            Ok(kept) => assert!(
+                kept >= RECORDS - 3,
+                "{} records are gone after byte {at} of {}",
+                RECORDS - kept,
+                path.display()
+            ),
             Err(_) => noticed += 1,
         }
         fs::remove_dir_all(&changed).unwrap();

@@ -96,7 +96,11 @@ fn whatever_was_acknowledged_is_there_once_and_whole_after_a_kill() {
         kept = next;
     }
     assert!(kept > 500, "the child hardly wrote: {kept} records");
-    writeln!(std::io::stderr(), "{kept} records over {KILLS} kills, {kills_in_mid_commit} of them behind an unanswered commit").unwrap();
+    writeln!(
+        std::io::stderr(),
+        "{kept} records over {KILLS} kills, {kills_in_mid_commit} of them behind an unanswered commit"
+    )
+    .unwrap();
 }
 
 #[test]

@@ -40,6 +40,11 @@ pub trait Store: Send + Sync {
     /// Forgets all keys of a bucketed keyspace in buckets below `bucket`, in time that does not depend on how many there are. Returns
     /// how many buckets went.
     fn drop_before(&self, keyspace: Keyspace, bucket: Bucket) -> Result<u64, StoreError>;
+
+    /// Makes deletions physical: when it returns `Ok`, no value of the keyspace that was deleted or replaced before stands in any file of
+    /// the store. For erasures, with [`Keyspace::Keys`] and [`Keyspace::Vault`]; commits and reads wait meanwhile, for about as long as a restart
+    /// takes.
+    fn scrub(&self, keyspace: Keyspace) -> Result<(), StoreError>;
 }
 
 /// Whether two bounds leave room for any key; engines panic or misbehave on some that do not.

@@ -10,8 +10,9 @@ use ring::hmac;
 use zeroize::Zeroizing;
 
 use super::entropy::Entropy;
-use super::keys::{DataKey, KeyError, KeyId, SubjectId};
+use super::keys::KeyError;
 use super::rows::data_key::WrappedKey;
+use super::subject::{DataKey, KeyId, SubjectId};
 
 /// Names a master key without telling it: the first 8 bytes of HMAC-SHA256 under it of a fixed text. The same key has the same id
 /// everywhere, so nobody has to number keys.

@@ -26,6 +26,7 @@ mod master;
 mod memory;
 pub mod rows;
 pub mod seal;
+mod subject;
 mod vault;
 
 #[cfg(test)]
@@ -37,9 +38,10 @@ pub use embedded::{Embedded, Settings};
 pub use entropy::{Entropy, OsEntropy, SeededEntropy};
 pub use error::{AppendError, StoreError};
 pub use frame::{Frame, FrameError};
-pub use keys::{DataKey, KeyError, KeyId, Keys, SubjectId};
+pub use keys::{KeyError, Keys};
 pub use keyspace::{Bucket, Keyspace, describe, pretty};
 pub use log::{FIRST_SEQ, Log, LogBatch};
 pub use master::{MasterKey, MasterKeyId, MasterKeys};
 pub use memory::Memory;
+pub use subject::{DataKey, KeyId, SubjectId};
 pub use vault::{SecretBytes, SecretName, Vault};

@@ -31,8 +31,8 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
 use super::entropy::{Entropy, NoEntropy};
-use super::keys::{DataKey, KeyId, SubjectId};
 use super::keyspace::Keyspace;
+use super::subject::{DataKey, KeyId, SubjectId};
 
 /// The only format so far.
 const FORMAT: u8 = 1;

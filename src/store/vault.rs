@@ -12,10 +12,11 @@ use zeroize::Zeroizing;
 use super::batch::Batch;
 use super::contract::Store;
 use super::error::StoreError;
-use super::keys::{KeyError, Keys, SubjectId};
+use super::keys::{KeyError, Keys};
 use super::keyspace::Keyspace;
 use super::rows::secret::{SecretKey, SecretRow};
 use super::seal::{Part, Place, Sealed};
+use super::subject::SubjectId;
 
 /// Names a secret: 1 to 200 bytes of printable ASCII, such as `leg/0197…/participant-token`. Not secret itself, not personal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -28,9 +28,9 @@ const MAX_FIRST_LEVEL_TABLES: usize = 20;
 pub(super) struct Engine {
     fixed: BTreeMap<Keyspace, fjall::Keyspace>,
     buckets: RwLock<BTreeMap<(Keyspace, u64), fjall::Keyspace>>,
-    settings: Settings,
+    pub(super) settings: Settings,
     // Last, so that the handles above are gone when it closes.
-    database: Database,
+    pub(super) database: Database,
 }
 
 /// Why a batch was not written.
@@ -131,6 +131,16 @@ impl Engine {
         buckets.range((keyspace, lowest)..=(keyspace, highest)).map(|(_, handle)| handle.clone()).collect()
     }
 
+    /// What holds this keyspace, buckets in order.
+    pub(super) fn handles_of(&self, keyspace: Keyspace) -> Vec<fjall::Keyspace> {
+        self.holders(keyspace, Bound::Unbounded, Bound::Unbounded)
+    }
+
+    /// Every keyspace there is.
+    pub(super) fn all(&self) -> Vec<fjall::Keyspace> {
+        Keyspace::ALL.into_iter().flat_map(|keyspace| self.handles_of(keyspace)).collect()
+    }
+
     pub(super) fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         let Some(handle) = self.holder(keyspace, key).filter(|_| !key.is_empty()) else { return Ok(None) };
         let found = handle.get(key).map_err(|error| engine_error("reading", error))?;
@@ -165,7 +175,7 @@ impl Engine {
     }
 
     pub(super) fn last(&self, keyspace: Keyspace) -> Result<Option<(Bytes, Bytes)>, StoreError> {
-        let holders = self.holders(keyspace, Bound::Unbounded, Bound::Unbounded);
+        let holders = self.handles_of(keyspace);
         holders.iter().rev().find_map(fjall::Keyspace::last_key_value).map(copied).transpose()
     }
 
@@ -283,7 +293,7 @@ fn copied(pair: fjall::Guard) -> Result<(Bytes, Bytes), StoreError> {
 }
 
 /// fjall's errors in the store's words: what time can heal, and what it cannot.
-fn engine_error(during: &'static str, error: fjall::Error) -> StoreError {
+pub(super) fn engine_error(during: &'static str, error: fjall::Error) -> StoreError {
     match error {
         fjall::Error::Io(error) => io_error(during, error),
         fjall::Error::Storage(LsmError::Io(error)) => io_error(during, error),

@@ -62,7 +62,8 @@ fn damaged(path: &Path, end: u64) -> StoreError {
     ))
 }
 
-fn journals(engine: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+/// The journals in fjall's folder, with their numbers, in no order.
+pub(super) fn journals(engine: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(engine)? {
         let path = entry?.path();

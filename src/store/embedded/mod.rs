@@ -15,12 +15,14 @@
 //! in that. **Invariant:** fjall never gets a key or value that it would cut off, nor two changes of one key in one batch (it gives
 //! both the same number and keeps either).
 //!
-//! What fjall does not do and this folder does: it opens after a kill during its very first start; it refuses, rather than silently cuts
-//! off, a journal that is damaged before its end; and it comes back after the disk was full (see [`store`]).
+//! What fjall does not do and this folder does: it opens after a kill during its very first start; it refuses, rather than silently loses,
+//! what stands behind damage in a journal or a list of tables; and it comes back after the disk was full (see [`store`]).
 
 mod directory;
 mod engine;
 mod journal;
+mod manifest;
+mod scrub;
 mod settings;
 mod store;
 

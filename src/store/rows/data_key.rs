@@ -10,8 +10,8 @@
 //!               associated data: "tandem.wrap.1", subject (16), key id (8)
 //! ```
 
-use crate::store::keys::{KeyId, SubjectId};
 use crate::store::master::MasterKeyId;
+use crate::store::subject::{KeyId, SubjectId};
 
 pub(in crate::store) const DESCRIPTION: &str = "Data keys of subjects: subject id (16 bytes). Value: format, key id, master key id, nonce and the wrapped key (77 bytes). \
      Written in the commit that first uses the key. Lives until the subject is erased, which deletes it.";
