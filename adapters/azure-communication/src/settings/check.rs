@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use http::HeaderName;
 use tandem_sdk::problem::Problem;
-use tandem_sdk::secret::{Secret, SecretRef};
 use url::Url;
 
-use super::{Entra, EventGrid, Settings};
+use super::Settings;
+use super::events::{self, CheckedEvents};
+use super::report::Report;
 use crate::signature::AccessKey;
 
 /// Settings that were found right, secrets resolved.
@@ -28,30 +28,6 @@ pub(crate) struct Checked {
     pub(crate) max_pages: u32,
 }
 
-/// The webhook part of [`Checked`]. Names that are compared without regard to case are in lower case.
-#[derive(Debug)]
-pub(crate) struct CheckedEvents {
-    pub(crate) topics: Vec<String>,
-    pub(crate) subscriptions: Vec<String>,
-    pub(crate) origins: Vec<String>,
-    pub(crate) query: Option<(String, Vec<Secret>)>,
-    pub(crate) headers: Vec<(HeaderName, Vec<Secret>)>,
-    pub(crate) entra: Option<CheckedEntra>,
-    pub(crate) body_cap: usize,
-    pub(crate) max_events: usize,
-}
-
-/// The Entra part of [`CheckedEvents`].
-#[derive(Debug)]
-pub(crate) struct CheckedEntra {
-    pub(crate) audiences: Vec<String>,
-    pub(crate) issuers: Vec<String>,
-    pub(crate) app_id: String,
-    pub(crate) role: Option<String>,
-    pub(crate) jwks_url: Url,
-    pub(crate) leeway: Duration,
-}
-
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Checked {
@@ -62,7 +38,7 @@ impl Checked {
         let account = credential.as_ref().and_then(|(endpoint, _)| account(&settings, endpoint, &mut report));
         let hub_address = hub_address(&settings, &mut report);
         limits(&settings, &mut report);
-        let events = settings.event_grid.map(|grid| events(grid, &mut report));
+        let events = settings.event_grid.map(|grid| events::events(grid, &mut report));
         match (credential, account, hub_address) {
             (Some((endpoint, key)), Some(account), Some(hub_address)) if report.problems.is_empty() => Ok(Checked {
                 endpoint,
@@ -79,54 +55,6 @@ impl Checked {
                 max_pages: settings.max_pages,
             }),
             _ => Err(report.problems),
-        }
-    }
-}
-
-/// Collects problems; resolves secrets.
-struct Report<'a> {
-    base: &'a Path,
-    problems: Vec<Problem>,
-}
-
-impl Report<'_> {
-    fn missing(&mut self, key: &str, expected: &str) {
-        self.problems.push(Problem::new("settings.missing", key, "nothing", expected));
-    }
-
-    fn wrong(&mut self, key: &str, found: impl Into<String>, expected: &str) {
-        self.problems.push(Problem::new("settings.wrong_value", key, found, expected));
-    }
-
-    fn secret(&mut self, key: &str, reference: &SecretRef) -> Option<Secret> {
-        match reference.resolve(self.base) {
-            Ok(secret) if secret.reveal().is_empty() => {
-                self.problems.push(Problem::new("settings.secret", key, "an empty secret", "a secret"));
-                None
-            }
-            Ok(secret) => Some(secret),
-            Err(error) => {
-                let expected = "env:NAME or file:PATH that can be read";
-                self.problems.push(Problem::new("settings.secret", key, error.to_string(), expected));
-                None
-            }
-        }
-    }
-
-    fn secrets(&mut self, key: &str, references: &[SecretRef]) -> Vec<Secret> {
-        if references.is_empty() || references.len() > 2 {
-            self.wrong(key, format!("{} secrets", references.len()), "one secret, or two while rotating");
-        }
-        references.iter().filter_map(|reference| self.secret(key, reference)).collect()
-    }
-
-    fn url(&mut self, key: &str, text: &str) -> Option<Url> {
-        match Url::parse(text) {
-            Ok(url) if url.scheme() == "https" && url.username().is_empty() && url.password().is_none() => Some(url),
-            _ => {
-                self.wrong(key, text, "an https URL");
-                None
-            }
         }
     }
 }
@@ -254,99 +182,6 @@ fn limits(settings: &Settings, report: &mut Report<'_>) {
             report.wrong(key, version.as_str(), "an api-version such as 2024-03-07");
         }
     }
-}
-
-fn events(grid: EventGrid, report: &mut Report<'_>) -> Option<CheckedEvents> {
-    let before = report.problems.len();
-    if grid.topics.is_empty() && grid.subscriptions.is_empty() {
-        let expected = "at least one topic or subscription name; else any stranger could subscribe the URL";
-        report.missing("event_grid.topics", expected);
-    }
-    if grid.query.is_none() && grid.headers.is_empty() && grid.entra.is_none() {
-        report.missing("event_grid.query", "at least one of query, headers and entra; Event Grid signs nothing");
-    }
-    if grid.body_cap.0 < 1 << 20 {
-        let expected = "at least 1MiB, the vendor's maximum";
-        report.wrong("event_grid.body_cap", format!("{} bytes", grid.body_cap.0), expected);
-    }
-    if !(1..=100_000).contains(&grid.max_events) {
-        report.wrong("event_grid.max_events", grid.max_events.to_string(), "1 to 100000");
-    }
-    let query = grid.query.map(|query| {
-        if query.name.is_empty() {
-            report.wrong("event_grid.query.name", "an empty name", "the name of a query parameter");
-        }
-        let secrets = report.secrets("event_grid.query.secrets", &query.secrets);
-        (query.name, secrets)
-    });
-    if grid.headers.len() > 10 {
-        let found = format!("{} headers", grid.headers.len());
-        report.wrong("event_grid.headers", found, "at most 10, the vendor's maximum");
-    }
-    let mut headers = Vec::new();
-    for (n, header) in grid.headers.iter().enumerate() {
-        let key = format!("event_grid.headers.{n}");
-        let secrets = report.secrets(&format!("{key}.secrets"), &header.secrets);
-        match HeaderName::from_bytes(header.name.as_bytes()) {
-            Ok(name) if name.as_str().starts_with("aeg-") => {
-                report.wrong(&format!("{key}.name"), header.name.as_str(), "a name that does not begin with aeg-");
-            }
-            Ok(name) if name == http::header::AUTHORIZATION && grid.entra.is_some() => {
-                report.wrong(&format!("{key}.name"), header.name.as_str(), "another name: entra uses this header");
-            }
-            Ok(name) => headers.push((name, secrets)),
-            Err(_) => report.wrong(&format!("{key}.name"), header.name.as_str(), "the name of an HTTP header"),
-        }
-    }
-    let entra = grid.entra.map(|entra| self::entra(entra, report));
-    let fold = |names: Vec<String>| names.iter().map(|name| crate::receive::fold(name)).collect();
-    (report.problems.len() == before).then(|| CheckedEvents {
-        topics: fold(grid.topics),
-        subscriptions: fold(grid.subscriptions),
-        origins: fold(grid.origins),
-        query,
-        headers,
-        entra: entra.flatten(),
-        body_cap: grid.body_cap.0,
-        max_events: grid.max_events,
-    })
-}
-
-fn entra(entra: Entra, report: &mut Report<'_>) -> Option<CheckedEntra> {
-    let key = |name: &str| format!("event_grid.entra.{name}");
-    let tenant = entra.tenant.as_deref().and_then(|tenant| tenant.parse::<uuid::Uuid>().ok());
-    match (&entra.tenant, tenant) {
-        (None, _) => report.missing(&key("tenant"), "the tenant id, a GUID"),
-        (Some(found), None) => report.wrong(&key("tenant"), found.as_str(), "the tenant id, a GUID"),
-        _ => {}
-    }
-    if entra.audiences.is_empty() {
-        let expected = "the application id or application id URI that the event subscription names";
-        report.missing(&key("audiences"), expected);
-    }
-    if entra.app_id.is_empty() {
-        report.wrong(&key("app_id"), "an empty id", "the application id of Event Grid");
-    }
-    if entra.leeway > 60 * MINUTE {
-        report.wrong(&key("leeway"), format!("{} seconds", entra.leeway.as_secs_f64()), "at most 1h");
-    }
-    let tenant = tenant.unwrap_or_default();
-    let jwks_url =
-        entra.jwks_url.unwrap_or_else(|| format!("https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys"));
-    let jwks_url = report.url(&key("jwks_url"), &jwks_url)?;
-    let issuers = if entra.issuers.is_empty() {
-        vec![format!("https://sts.windows.net/{tenant}/"), format!("https://login.microsoftonline.com/{tenant}/v2.0")]
-    } else {
-        entra.issuers
-    };
-    Some(CheckedEntra {
-        audiences: entra.audiences,
-        issuers,
-        app_id: entra.app_id,
-        role: Some(entra.role).filter(|role| !role.is_empty()),
-        jwks_url,
-        leeway: entra.leeway,
-    })
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! The settings of one instance: what a person may write, and what stands after everything was checked.
 
 mod check;
+mod events;
 mod leaves;
 mod period;
+mod report;
 mod schema;
 mod size;
 
-pub(crate) use check::{Checked, CheckedEntra, CheckedEvents};
+pub(crate) use check::Checked;
+pub(crate) use events::{CheckedEntra, CheckedEvents};
 pub(crate) use leaves::read;
 pub use schema::{Entra, EventGrid, HeaderSecret, QuerySecret, Settings};
 pub use size::Size;
