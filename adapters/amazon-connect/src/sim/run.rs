@@ -59,7 +59,7 @@ pub async fn run(settings: Settings) -> Result<Running, SimError> {
     let authority = Arc::new(Authority::open(&settings.ca)?);
     let faults = settings.rates.clone().map_or_else(Faults::none, |rates| Faults::from_seed(settings.seed, rates));
     let hold = Duration::from_millis(settings.hold_ms);
-    let ledger = Ledger::default();
+    let ledger = Ledger::new(settings.ledger_entries);
     let scale = settings.time_scale;
     let deliverer = Deliverer::new(&authority, ledger.clone(), faults.clone(), scale, DeliveryBounds::default())?;
     let instance = Instance::new(&settings, flows, roster, Ids::from_seed(fresh_seed()));

@@ -1,6 +1,6 @@
 //! How a simulated instance is set up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -61,6 +61,9 @@ pub struct Settings {
     /// Contacts that are remembered; the oldest ended ones are forgotten beyond it.
     #[serde(default = "default_retained")]
     pub retained_contacts: usize,
+    /// Entries that the ledger keeps.
+    #[serde(default = "default_ledger_entries")]
+    pub ledger_entries: usize,
     /// How often things go wrong; without it nothing does by itself.
     #[serde(default)]
     pub rates: Option<Rates>,
@@ -189,6 +192,36 @@ pub enum Limits {
 }
 
 impl Settings {
+    /// An instance in the default region and account, with `BasicQueue` and nothing else: no flow, no agent, nobody to
+    /// push to, documented limits, real time, no faults.
+    #[must_use]
+    pub fn new(listen: SocketAddr, ca: PathBuf, instance_id: Uuid, access_key: (String, String)) -> Self {
+        let (access_key_id, secret_access_key) = access_key;
+        Self {
+            listen,
+            ca,
+            region: default_region(),
+            account: default_account(),
+            instance_id,
+            access_key_id,
+            secret_access_key,
+            flows: BTreeMap::new(),
+            queues: Vec::new(),
+            agents: Vec::new(),
+            eventbridge: None,
+            sns: None,
+            time_scale: TimeScale::default(),
+            limits: Limits::default(),
+            connection_token_seconds: default_token_seconds(),
+            completed_events: true,
+            retained_contacts: default_retained(),
+            ledger_entries: default_ledger_entries(),
+            rates: None,
+            seed: 0,
+            hold_ms: default_hold_ms(),
+        }
+    }
+
     /// The instance's ARN.
     #[must_use]
     pub fn instance_arn(&self) -> String {
@@ -198,6 +231,15 @@ impl Settings {
     /// Looks for what cannot work.
     pub(super) fn check(&self) -> Result<(), SimError> {
         let wrong = |key, problem: String| Err(SimError::Setting { key, problem });
+        let names: HashSet<&str> = self.queues.iter().map(|queue| queue.name.as_str()).collect();
+        let ids: HashSet<Uuid> = self.queues.iter().map(|queue| queue.id).collect();
+        if names.len() < self.queues.len() || ids.len() < self.queues.len() {
+            return wrong("queues", "two have the same id or name".to_owned());
+        }
+        let users: HashSet<Uuid> = self.agents.iter().map(|agent| agent.user_id).collect();
+        if users.len() < self.agents.len() {
+            return wrong("agents", "two have the same user_id".to_owned());
+        }
         if self.account.len() != 12 || !self.account.bytes().all(|byte| byte.is_ascii_digit()) {
             return wrong("account", format!("{:?} is not twelve digits", self.account));
         }
@@ -255,6 +297,10 @@ fn default_max_chats() -> u32 {
 
 fn default_retries() -> usize {
     185
+}
+
+fn default_ledger_entries() -> usize {
+    200_000
 }
 
 fn default_hold_ms() -> u64 {

@@ -35,6 +35,8 @@ pub(in crate::sim) struct Chat {
     pub(in crate::sim) answers: HashMap<String, (String, Timestamp)>,
     /// `ClientToken`s with which the participant left.
     pub(in crate::sim) departures: HashSet<String>,
+    /// Deadlines that an end calls off.
+    pub(super) deadlines: Vec<(Timestamp, u64)>,
 }
 
 /// Somebody in a chat.

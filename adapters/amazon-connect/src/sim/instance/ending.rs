@@ -60,6 +60,7 @@ impl Instance {
         if let Some(chat) = self.chats.get_mut(id) {
             chat.ended = true;
             self.active -= 1;
+            chat.deadlines.drain(..).for_each(|key| drop(self.timers.remove(&key)));
         }
         self.end_contact(&contact, reason, now);
     }

@@ -156,6 +156,7 @@ impl Instance {
             items: Vec::new(),
             answers: Default::default(),
             departures: Default::default(),
+            deadlines: Vec::new(),
         };
         self.chats.insert(id.clone(), chat);
         self.contacts.insert(id.clone(), Contact::new(id.clone(), id.clone(), None, "API", now));
@@ -166,9 +167,14 @@ impl Instance {
         if let Some(token) = &wish.client_token {
             self.starts.insert(token.clone(), id.clone());
         }
-        self.schedule(after(now, self.rules.connect_within), Due::Connect { chat: id.clone() });
         let minutes = wish.chat_duration_in_minutes.unwrap_or(DEFAULT_MINUTES);
-        self.schedule(after(now, self.rules.minute * minutes), Due::Expire { chat: id.clone() });
+        let deadlines = vec![
+            self.schedule(after(now, self.rules.connect_within), Due::Connect { chat: id.clone() }),
+            self.schedule(after(now, self.rules.minute * minutes), Due::Expire { chat: id.clone() }),
+        ];
+        if let Some(chat) = self.chats.get_mut(&id) {
+            chat.deadlines = deadlines;
+        }
         let key = wish.client_token.clone().unwrap_or_else(|| id.clone());
         let detail = json!({
             "contactId": id, "clientToken": wish.client_token, "attributes": wish.attributes,

@@ -20,9 +20,11 @@ pub(super) enum Due {
 }
 
 impl Instance {
-    pub(super) fn schedule(&mut self, at: Timestamp, due: Due) {
-        let ordinal = self.next_ordinal();
-        self.timers.insert((at, ordinal), due);
+    /// Gives the key by which it can be called off.
+    pub(super) fn schedule(&mut self, at: Timestamp, due: Due) -> (Timestamp, u64) {
+        let key = (at, self.next_ordinal());
+        self.timers.insert(key, due);
+        key
     }
 
     /// When the next thing comes due.

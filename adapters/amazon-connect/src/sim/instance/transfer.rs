@@ -51,8 +51,7 @@ impl Instance {
             return Err(Refused::conflict("the chat has too many segments"));
         };
         let id = self.ids.uuid();
-        let mut next = Contact::new(id.clone(), initial.clone(), Some(contact_id.to_owned()), method, now);
-        next.connected_to_system_at = Some(now);
+        let next = Contact::new(id.clone(), initial.clone(), Some(contact_id.to_owned()), method, now);
         chat.segments.push(id.clone());
         self.contacts.insert(id.clone(), next);
         let detail = json!({ "to": id, "queue": queue.id(), "method": method, "initialContactId": initial });
@@ -61,6 +60,9 @@ impl Instance {
         self.leave(contact_id, stage, now);
         if let Some(chat) = self.chats.get_mut(&initial) {
             chat.current.clone_from(&id);
+        }
+        if let Some(next) = self.contacts.get_mut(&id) {
+            next.connected_to_system_at = Some(now);
         }
         self.announce(&id, "CONNECTED_TO_SYSTEM", &[], now);
         self.enqueue(&id, queue, now);

@@ -54,7 +54,7 @@ async fn a_chat_is_queued_taken_talked_handed_over_and_ended() {
 
 #[tokio::test]
 async fn a_flow_starts_only_for_a_customer_who_connects_a_streamed_chat_in_time() {
-    let world = World::with(|settings| settings["time_scale"] = json!(300.0)).await;
+    let world = World::with(|settings| settings["time_scale"] = json!(60.0)).await;
     let (unstreamed, token) = world.start("unstreamed", json!({})).await;
     world.join(&token).await;
     let (unconnected, token) = world.start("unconnected", json!({})).await;

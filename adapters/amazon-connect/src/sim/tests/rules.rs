@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 use tandem_sdk::sim::Fault;
@@ -149,34 +151,56 @@ async fn files_travel_through_addresses_on_this_server() {
     assert_eq!(world.control(&format!("contacts/{contact}/attachment"), &sent).await.status, 200);
 }
 
+/// Signing keys take a second to make; these scenes push no chat items.
+fn without_streaming(settings: &mut Value) {
+    settings["sns"] = json!(null);
+}
+
 #[tokio::test]
-async fn rates_quotas_tokens_and_unknown_outcomes() {
+async fn an_answer_that_is_lost_has_had_its_effect() {
+    let world = World::with(without_streaming).await;
+    let (_, participant) = world.start("lost", json!({})).await;
+    let connection = world.join(&participant).await;
+    assert!(world.cloud.faults.force("POST /participant/message", Fault::UnknownOutcome));
+    let message = json!({ "ContentType": "text/plain", "Content": "x", "ClientToken": "t" });
+    let url = format!("{}/participant/message", world.cloud.endpoint);
+    let request = world.client.post(url).header("x-amz-bearer", &connection).body(message.to_string());
+    assert!(request.send().await.is_err());
+    assert_eq!(world.effects("message.sent").len(), 1);
+    assert_eq!(world.participant("message", &connection, &message).await.status, 200);
+    assert_eq!(world.effects("message.sent").len(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_token_expires_and_the_participant_token_gives_another() {
     let world = World::with(|settings| {
-        settings["limits"] = json!("documented");
+        without_streaming(settings);
         settings["connection_token_seconds"] = json!(1);
     })
     .await;
-    let (contact, participant) = world.start("one", json!({})).await;
+    let (contact, participant) = world.start("expiry", json!({})).await;
     let connection = world.join(&participant).await;
-    assert!(world.cloud.faults.force("POST /participant/message", Fault::UnknownOutcome));
-    let url = format!("{}/participant/message", world.cloud.endpoint);
-    let body = json!({ "ContentType": "text/plain", "Content": "x", "ClientToken": "t" }).to_string();
-    let request = world.client.post(url).header("x-amz-bearer", &connection).body(body);
-    assert!(request.send().await.is_err());
-    assert_eq!(world.effects("message.sent").len(), 1);
-
-    let mut codes = Vec::new();
-    for _ in 0..30 {
-        let answer =
-            world.connect(Method::GET, &format!("/queues-summary/{INSTANCE}?queueTypes=STANDARD"), &json!(null)).await;
-        codes.push((answer.status, answer.code));
-    }
-    assert_eq!(codes.iter().filter(|(status, _)| *status == 200).count().min(5), 5);
-    assert!(codes.contains(&(429, "ThrottlingException".to_owned())));
-
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
     let expired = world.participant("transcript", &connection, &json!({})).await;
     assert_eq!((expired.status, expired.code.as_str()), (403, "AccessDeniedException"));
     let fresh = world.join(&participant).await;
-    assert_eq!(world.participant("transcript", &fresh, &json!({})).await.body["InitialContactId"], contact);
+    assert_ne!(fresh, connection);
+    assert_eq!(world.describe(&contact).await["Id"], contact);
+}
+
+#[tokio::test]
+async fn documented_rates_hold() {
+    let world = World::with(|settings| {
+        without_streaming(settings);
+        settings["limits"] = json!("documented");
+    })
+    .await;
+    let path = format!("/queues-summary/{INSTANCE}?queueTypes=STANDARD");
+    let mut codes = Vec::new();
+    for _ in 0..30 {
+        let answer = world.connect(Method::GET, &path, &json!(null)).await;
+        codes.push((answer.status, answer.code));
+    }
+    assert!(codes[..5].iter().all(|(status, _)| *status == 200));
+    assert!(codes.contains(&(429, "ThrottlingException".to_owned())));
 }

@@ -68,7 +68,7 @@ impl World {
                 "authorization": { "api_key": { "header": "x-tandem-key", "value": "k" } },
             },
             "sns": { "topics": [TOPIC], "endpoint": format!("{hook}/sns") },
-            "time_scale": 60.0,
+            "time_scale": 20.0,
         });
         change(&mut settings);
         let settings: Settings = serde_json::from_value(settings).unwrap();
@@ -131,15 +131,15 @@ pub(super) fn item_of(body: &Value) -> Value {
     body["Message"].as_str().and_then(|message| serde_json::from_str(message).ok()).unwrap_or_default()
 }
 
-/// Looks every few milliseconds, for ten seconds.
+/// Looks every few milliseconds, for twenty seconds.
 pub(super) async fn until<T>(look: impl Fn() -> Option<T>) -> T {
-    for _ in 0..2_000 {
+    for _ in 0..4_000 {
         if let Some(found) = look() {
             return found;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("it did not happen within ten seconds");
+    panic!("it did not happen within twenty seconds");
 }
 
 async fn take_event(State(inbox): State<Inbox>, headers: HeaderMap, body: Bytes) -> StatusCode {
