@@ -5,10 +5,13 @@
 //! * [`error`]: what went wrong at a cloud, and whether trying again can help.
 //! * [`problem`]: what is wrong in a file that a person wrote, and what would be right.
 //! * [`mapping`]: tables that say how one vendor event becomes facts.
+//! * `conformance`, behind the feature of that name: the kit that every adapter is put through.
 //!
 //! Nothing here reads a clock, draws a random number or spawns a task; the simulators' kit behind the feature `sim` is
 //! the one exception.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod doors;
 pub mod error;
 pub mod mapping;

@@ -74,25 +74,81 @@ fn each_kind_of_mistake_is_named_with_what_would_be_right() {
             "a.toml:7: fields.occurred_at: a value of the payload; a time: the last step is timestamp, epoch_seconds or \
              epoch_millis [mapping.wrong_type]",
         ),
-        ("as = \"timestamp\"", "as = [\"happened\"]", "a.toml:7: fields.occurred_at: Happened after a value of the payload; a time before it"),
-        ("\"message.id\" = \"id\"", "\"message.id\" = { from = \"at\", as = \"timestamp\" }", "a.toml:9: fields.message.id: a time; text: the last step is string"),
+        (
+            "as = \"timestamp\"",
+            "as = [\"happened\"]",
+            "a.toml:7: fields.occurred_at: Happened after a value of the payload; a time before it",
+        ),
+        (
+            "\"message.id\" = \"id\"",
+            "\"message.id\" = { from = \"at\", as = \"timestamp\" }",
+            "a.toml:9: fields.message.id: a time; text: the last step is string",
+        ),
         ("\"message.id\" = \"id\"", "\"message.id\" = 5", "a.toml:9: fields.message.id: a integer; a path, or a table"),
-        ("\"message.id\" = \"id\"", "\"message.id\" = \"a..b\"", "a.toml:9: fields.message.id: `a..b` has an empty part; keys joined by dots [mapping.bad_path]"),
+        (
+            "\"message.id\" = \"id\"",
+            "\"message.id\" = \"a..b\"",
+            "a.toml:9: fields.message.id: `a..b` has an empty part; keys joined by dots [mapping.bad_path]",
+        ),
         ("\"message.id\" = \"id\"", "\"message.id\" = { cel = \"event.\" }", "a.toml:9: fields.message.id.cel: ERROR"),
-        ("\"message.id\" = \"id\"", "\"message.id\" = { from = \"id\", is = \"x\" }", "a.toml:9: fields.message.id: from and is; exactly one of from, is, cel"),
-        ("\"message.id\" = \"id\"", "\"message.id\" = { form = \"id\" }", "a.toml:9: fields.message.id: none of them; exactly one of from, is, cel"),
-        ("", "\"channel\" = { from = \"c\", values = { CHAT = \"chats\" } }", "a.toml:10: fields.channel.values.CHAT: `chats`; one of chat, voice, task, email, sms [mapping.unknown_word]"),
-        ("", "\"author.role\" = { is = \"boss\" }", "a.toml:10: fields.author.role.is: `boss`; one of customer, agent, bot, system"),
+        (
+            "\"message.id\" = \"id\"",
+            "\"message.id\" = { from = \"id\", is = \"x\" }",
+            "a.toml:9: fields.message.id: from and is; exactly one of from, is, cel",
+        ),
+        (
+            "\"message.id\" = \"id\"",
+            "\"message.id\" = { form = \"id\" }",
+            "a.toml:9: fields.message.id: none of them; exactly one of from, is, cel",
+        ),
+        (
+            "",
+            "\"channel\" = { from = \"c\", values = { CHAT = \"chats\" } }",
+            "a.toml:10: fields.channel.values.CHAT: `chats`; one of chat, voice, task, email, sms [mapping.unknown_word]",
+        ),
+        (
+            "",
+            "\"author.role\" = { is = \"boss\" }",
+            "a.toml:10: fields.author.role.is: `boss`; one of customer, agent, bot, system",
+        ),
         ("", "leg.kind = \"x\"", "a.toml:10: fields.leg: `leg`; one of key, "),
-        ("\"key\" = \"posted/{message.id}\"", "\"key\" = \"{author.name}\"", "a.toml:8: fields.key: `author.name` in plain; {author.name digest} [mapping.personal_key]"),
-        ("\"key\" = \"posted/{message.id}\"", "\"key\" = \"{queue}\"", "a.toml:8: fields.key: queue has no row; a row for \"queue\" [mapping.bad_template]"),
-        ("\"message.id\" = \"id\"", "\"message.text\" = \"id\"", "a.toml:4: fields: no message.id; a row for \"message.id\""),
-        ("", "[fields.members]\neach = \"m\"\nname = \"n\"", "a.toml:10: fields.members: no address; a row for address"),
-        ("fact = \"message.posted\"", "fact = \"message.posted\"\nignore = \"x\"", "a.toml:1: fact: both; either fact or ignore"),
+        (
+            "\"key\" = \"posted/{message.id}\"",
+            "\"key\" = \"{author.name}\"",
+            "a.toml:8: fields.key: `author.name` in plain; {author.name digest} [mapping.personal_key]",
+        ),
+        (
+            "\"key\" = \"posted/{message.id}\"",
+            "\"key\" = \"{queue}\"",
+            "a.toml:8: fields.key: queue has no row; a row for \"queue\" [mapping.bad_template]",
+        ),
+        (
+            "\"message.id\" = \"id\"",
+            "\"message.text\" = \"id\"",
+            "a.toml:4: fields: no message.id; a row for \"message.id\"",
+        ),
+        (
+            "",
+            "[fields.members]\neach = \"m\"\nname = \"n\"",
+            "a.toml:10: fields.members: no address; a row for address",
+        ),
+        (
+            "fact = \"message.posted\"",
+            "fact = \"message.posted\"\nignore = \"x\"",
+            "a.toml:1: fact: both; either fact or ignore",
+        ),
         ("match = { kind = \"posted\" }", "match = {}", "a.toml:2: match: no condition; what the payload must say"),
         ("match = { kind = \"posted\" }", "", "a.toml:1: match: no match; what the payload must say"),
-        ("fact = \"message.posted\"", "fact = \"message.posted\"\nkeys = \"loose\"", "a.toml:4: keys: `loose`; fold or exact"),
-        ("fact = \"message.posted\"", "fact = \"message.posted\"\nroot = \"d\"\nx.y = 1", "a.toml:5: x: `x`; one of match"),
+        (
+            "fact = \"message.posted\"",
+            "fact = \"message.posted\"\nkeys = \"loose\"",
+            "a.toml:4: keys: `loose`; fold or exact",
+        ),
+        (
+            "fact = \"message.posted\"",
+            "fact = \"message.posted\"\nroot = \"d\"\nx.y = 1",
+            "a.toml:5: x: `x`; one of match",
+        ),
         ("", "[[examples]]\nin = \"gone.json\"\nout = \"ignored\"", "a.toml:10: examples.in: gone.json: No such file"),
         ("", "[[examples]]\nin = \"gone.json\"", "a.toml:10: examples: no in or no out; both in and out"),
     ] {
@@ -106,7 +162,10 @@ fn each_kind_of_mistake_is_named_with_what_would_be_right() {
 fn two_mappings_for_the_same_events_are_a_problem() {
     let narrower = GOOD.replace("kind = \"posted\"", "kind = [\"posted\", \"sent\"], more = \"yes\"");
     let found = problems(&[("a.toml", GOOD), ("b.toml", &narrower)]);
-    assert_eq!(found, ["b.toml:2: match: the same events as a.toml; events that no other mapping matches [mapping.overlap]"]);
+    assert_eq!(
+        found,
+        ["b.toml:2: match: the same events as a.toml; events that no other mapping matches [mapping.overlap]"]
+    );
     for apart in ["kind = \"sent\"", "kind = [\"sent\", \"heard\"]", "other = \"posted\""] {
         assert!(load(&[("a.toml", GOOD), ("b.toml", &GOOD.replace("kind = \"posted\"", apart))]).is_ok(), "{apart}");
     }
@@ -117,7 +176,8 @@ fn two_mappings_for_the_same_events_are_a_problem() {
 
 #[test]
 fn an_example_that_does_not_hold_says_what_came_out() {
-    let example = "[[examples]]\nin = \"p.json\"\nout = { \"message.id\" = \"2\", \"queue\" = \"\", \"leg.ref\" = \"t\" }\n";
+    let example =
+        "[[examples]]\nin = \"p.json\"\nout = { \"message.id\" = \"2\", \"queue\" = \"\", \"leg.ref\" = \"t\" }\n";
     let mapping = format!("{GOOD}{example}");
     let payload = |body: &str| problems(&[("a.toml", &mapping), ("p.json", body)]);
     let good = r#"{"kind":"posted","thread":"t","at":"2024-05-21T14:00:00Z","id":"2"}"#;
@@ -125,7 +185,10 @@ fn an_example_that_does_not_hold_says_what_came_out() {
     for (body, problem) in [
         (good.replace("\"2\"", "\"3\""), "a.toml:12: examples.out.message.id: `3`; `2` [mapping.example]"),
         (good.replace("posted", "sent"), "a.toml:10: examples.in: p.json does not match this mapping; a payload that"),
-        (good.replace("\"at\"", "\"to\""), "a.toml:10: examples.out: malformed: occurred_at: nothing usable at at; a fact"),
+        (
+            good.replace("\"at\"", "\"to\""),
+            "a.toml:10: examples.out: malformed: occurred_at: nothing usable at at; a fact",
+        ),
         ("[".to_owned(), "a.toml:10: examples.out: malformed: not readable as JSON"),
     ] {
         let found = payload(&body);
