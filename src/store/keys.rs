@@ -157,7 +157,7 @@ impl<S: Store + ?Sized> Keys<S> {
             }
         };
         match key {
-            Some(key) if key.id == part.key => Ok(Sealed::Text(part.open(&key, place)?)),
+            Some(key) if key.id() == part.key => Ok(Sealed::Text(part.open(&key, place)?)),
             // No key, or one made after this part's was destroyed.
             _ => Ok(Sealed::Gone),
         }
