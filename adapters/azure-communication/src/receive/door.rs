@@ -80,9 +80,8 @@ impl Receive for EventsDoor {
 
     /// Asks for the key document ([`Received::NeedKey`]) when it is not on the ring, and *again* when the one on the
     /// ring cannot be read or does not hold the key that the token names. So `NeedKey` for a document that is on the
-    /// ring says: this one is out of date, take it off, fetch it once more, ask once more. Whoever still gets `NeedKey`
-    /// then answers 503: the sender may be right, and Event Grid would never send again after a 401. Tokens whose claims
-    /// are wrong are refused before any document is asked for.
+    /// ring says: this one is out of date, take it off, fetch it once more, ask once more. If it is asked for even then,
+    /// the key is unknown. Tokens whose claims are wrong are refused before any document is asked for.
     fn receive(&self, request: &Request<'_>) -> Received {
         match *request.method {
             _ if request.door != DOOR => Received::Refused(Refusal::NoSuchDoor(request.door.to_owned())),
