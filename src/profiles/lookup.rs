@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use tandem_sdk::doors::Lookup;
 use tandem_sdk::error::ErrorKind;
-use tandem_sdk::model::{IdKey, Identity, InstanceName, Profile};
+use tandem_sdk::model::{IdKey, Identity, InstanceName};
 use tandem_sdk::problem::Problem;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -234,7 +234,7 @@ mod tests {
 
     use tandem_sdk::doors::Answer as Asked;
     use tandem_sdk::error::AdapterError;
-    use tandem_sdk::model::{IdentityKind, Personal};
+    use tandem_sdk::model::{IdentityKind, Personal, Profile};
     use tokio::sync::Notify;
 
     use super::*;
