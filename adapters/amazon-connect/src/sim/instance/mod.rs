@@ -20,6 +20,8 @@ mod roster;
 mod start;
 mod state;
 mod streaming;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod transcript;
 mod transfer;
