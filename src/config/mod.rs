@@ -1,7 +1,7 @@
 //! What a site decides: one TOML file, read once, every problem named at once.
 //!
-//! * [`Config::load`] reads the file and says where it is wrong, key by key;
-//! * [`Loaded::check`] looks at what no key can say alone;
+//! * [`Config::load`](crate::config::Config::load) reads the file and says where it is wrong, key by key;
+//! * [`Loaded::check`](crate::config::Loaded::check) looks at what no key can say alone;
 //! * `config/tandem.toml` is the annotated reference; a test keeps it equal to the defaults.
 //!
 //! Unknown keys are refused. Secrets are named, never written: [`tandem_sdk::secret::SecretRef`].
