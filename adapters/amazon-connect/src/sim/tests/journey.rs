@@ -129,3 +129,26 @@ async fn a_missed_contact_goes_on_waiting_and_events_can_be_forgotten() {
     assert_eq!(shown["AgentInfo"]["StateTransitions"][0]["State"], "MISSED");
     assert!(!world.event_types(&contact).contains(&"CONNECTED_TO_AGENT".to_owned()));
 }
+
+#[tokio::test]
+async fn a_judge_sees_capacity_and_changes_agents_while_chats_go_on() {
+    let world = World::with(|_| {}).await;
+    let (contact, _) = world.chat("capacity", json!({ "tandem_queue": GOLD })).await;
+    world.effect("contact.queued").await;
+    let look = async |path: &str| {
+        let url = format!("{}/sim/{path}", world.cloud.endpoint);
+        world.client.get(url).send().await.unwrap().json::<serde_json::Value>().await.unwrap()
+    };
+    let before = look("capacity").await;
+    assert_eq!((&before["queues"][0]["waiting"], &before["agents"][1]["taken"]), (&json!(1), &json!(0)));
+
+    let change = json!({ "autoAcceptMs": 1, "maxChats": 1 });
+    assert_eq!(world.control(&format!("agents/{BEN}"), &change).await.status, 200);
+    world.event(|detail| detail["eventType"] == "CONNECTED_TO_AGENT").await;
+    let after = look("capacity").await;
+    assert_eq!((&after["agents"][1]["taken"], &after["agents"][1]["max"]), (&json!(1), &json!(1)));
+    assert_eq!(look("contacts").await["contacts"][0]["agent"], BEN);
+    let shown = look(&format!("contacts/{contact}")).await;
+    let invited = shown["transcript"].as_array().unwrap().iter().find(|item| item["MessageVisibility"] == "AGENT");
+    assert_eq!(invited.unwrap()["ContentType"], "application/vnd.amazonaws.connect.event.participant.invited");
+}
