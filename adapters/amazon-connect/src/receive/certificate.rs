@@ -131,21 +131,23 @@ fn lead_to_root(
     let name = ServerName::try_from(name.to_owned()).map_err(|error| wrong(error.to_string()))?;
     let seconds = u64::try_from(now.as_second()).unwrap_or_default();
     let moment = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    let mut fetched = None;
     loop {
         let (leaf, between) = chain.split_first().ok_or(Unfit::Unreadable)?;
-        match verifier.verify_server_cert(leaf, between, &name, &[], moment) {
+        let why = match verifier.verify_server_cert(leaf, between, &name, &[], moment) {
             Ok(_) => return Ok(()),
-            Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) if chain.len() < LONGEST_CHAIN => {}
-            Err(error) => return Err(wrong(error.to_string())),
-        }
-        let issuer = chain.last().and_then(issuer_address).ok_or_else(|| wrong("a link is missing".to_owned()))?;
+            Err(error) => error,
+        };
+        let lacks_link = why == rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let issuer = chain.last().and_then(issuer_address).filter(|_| lacks_link && chain.len() < LONGEST_CHAIN);
+        let Some(issuer) = issuer else {
+            // A link comes over plain http: what is wrong may be the link that somebody gave us, so we ask for it again.
+            return Err(fetched.map_or_else(|| wrong(why.to_string()), Unfit::Needs));
+        };
         let Some(document) = keys.get(&issuer) else { return Err(Unfit::Needs(issuer)) };
         // Authorities serve DER; who mirrors them may serve PEM.
-        let link = CertificateDer::from_pem_slice(document).unwrap_or_else(|_| document.to_vec().into());
-        if chain.contains(&link) {
-            return Err(wrong("its links run in a circle".to_owned()));
-        }
-        chain.push(link);
+        chain.push(CertificateDer::from_pem_slice(document).unwrap_or_else(|_| document.to_vec().into()));
+        fetched = Some(issuer);
     }
 }
 

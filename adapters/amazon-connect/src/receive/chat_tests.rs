@@ -317,15 +317,35 @@ fn a_certificate_that_is_not_of_sns_is_refused() {
         (Leaf { rsa: false, ..Leaf::default() }, "has no RSA key"),
         (
             Leaf { ours: false, issuer_at: None, ..Leaf::default() },
-            "no chain to a trusted authority: a link is missing",
+            "no chain to a trusted authority: invalid peer certificate: UnknownIssuer",
         ),
-        (Leaf { issuer_at: Some("http://169.254.169.254/a.cer"), ..Leaf::default() }, "a link is missing"),
-        (Leaf { ours: false, ..Leaf::default() }, "no chain to a trusted authority"),
+        (
+            Leaf { issuer_at: Some("http://169.254.169.254/a.cer"), ..Leaf::default() },
+            "no chain to a trusted authority",
+        ),
     ];
     for (leaf, why) in cases {
         let keys = ring(&[(CERTIFICATE, leaf.pem()), (LINK, link())]);
         let received = ask_at(&door(|_| ()), &text(&message(NOTIFICATION)), &keys, NOW);
         assert!(refused(&received).contains(why), "{why}: {}", refused(&received));
+    }
+}
+
+#[test]
+fn a_link_that_does_not_fit_is_asked_for_again_and_nothing_gets_in() {
+    let stranger = Leaf { ours: false, ..Leaf::default() }.pem();
+    let good = Leaf::default().pem();
+    for (leaf, link) in [
+        (stranger, link()),
+        (good.clone(), Bytes::from_static(b"<html>sign in</html>")),
+        (good.clone(), Leaf::default().pem()),
+        (good, Bytes::new()),
+    ] {
+        let keys = ring(&[(CERTIFICATE, leaf), (LINK, link)]);
+        match ask_at(&door(|_| ()), &text(&message(NOTIFICATION)), &keys, NOW) {
+            Received::NeedKey(url) => assert_eq!(url.as_str(), LINK),
+            other => panic!("needs nothing: {other:?}"),
+        }
     }
 }
 
@@ -361,7 +381,7 @@ proptest! {
         let body = text(&message(NOTIFICATION));
         let at = at % body.len();
         prop_assert!(!matches!(ask_at(&door(|_| ()), &body[..at], &keys(), NOW), Received::Kept(_)));
-        let mut flipped = body.clone();
+        let mut flipped = body;
         flipped[at] ^= flip;
         if let Received::Kept(kept) = ask_at(&door(|_| ()), &flipped, &keys(), NOW) {
             // Only what is not signed can have changed.

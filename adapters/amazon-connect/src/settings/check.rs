@@ -77,12 +77,12 @@ impl Settings {
         let eventbridge = self.eventbridge.as_ref().and_then(|section| findings.eventbridge(section));
         let sns = self.sns.as_ref().map(|section| findings.sns(section));
         let streaming_topic = findings.streaming_topic(&self, sns.as_ref());
-        let chat_minutes = self.chat.duration.and_then(|duration| findings.chat_minutes(duration));
+        let chat_minutes = self.chat.duration.map(|duration| findings.chat_minutes(duration));
         if !self.chat.content_types.iter().any(|kind| kind == "text/plain") {
             findings.wrong("chat.content_types", format!("{:?}", self.chat.content_types), "text/plain among them");
         }
         if !(1..=500).contains(&self.chat.transcript_pages) {
-            findings.wrong("chat.transcript_pages", self.chat.transcript_pages, "1 to 500");
+            findings.wrong("chat.transcript_pages", self.chat.transcript_pages.to_string(), "1 to 500");
         }
         for (key, span, most) in [
             ("timeouts.connect", self.timeouts.connect, 60),
@@ -116,8 +116,8 @@ impl Settings {
 }
 
 impl Findings<'_> {
-    fn wrong(&mut self, key: &str, found: impl ToString, expected: impl ToString) {
-        self.problems.push(Problem::new("settings.wrong_value", key, found.to_string(), expected.to_string()));
+    fn wrong(&mut self, key: &str, found: impl Into<String>, expected: impl Into<String>) {
+        self.problems.push(Problem::new("settings.wrong_value", key, found, expected));
     }
 
     fn missing(&mut self, key: &str, expected: &str) {
@@ -177,7 +177,7 @@ impl Findings<'_> {
         let url = url?;
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
         if url.scheme() != "https" || !bare || url.host_str().is_none() {
-            self.wrong(key, url, "https, a host, perhaps a port, and nothing else");
+            self.wrong(key, url.as_str(), "https, a host, perhaps a port, and nothing else");
             return None;
         }
         // The SDK joins paths that begin with a slash.
@@ -264,12 +264,12 @@ impl Findings<'_> {
         None
     }
 
-    fn chat_minutes(&mut self, duration: Duration) -> Option<i32> {
+    fn chat_minutes(&mut self, duration: Duration) -> i32 {
         let minutes = i32::try_from(duration.as_secs() / 60).unwrap_or(i32::MAX);
         if !(60..=10_080).contains(&minutes) || duration != Duration::from_secs(duration.as_secs() / 60 * 60) {
             self.wrong("chat.duration", format!("{duration:?}"), "one hour to seven days, in whole minutes");
         }
-        Some(minutes)
+        minutes
     }
 }
 
@@ -299,7 +299,7 @@ mod tests {
     fn checked(document: &str) -> Result<Checked, Vec<String>> {
         let base = tempfile::tempdir().unwrap();
         std::fs::write(base.path().join("key"), "hunter2\n").unwrap();
-        leaves::read::<Settings>(document.parse().unwrap())
+        leaves::read::<Settings>(&document.parse().unwrap())
             .and_then(|settings| settings.check(base.path()))
             .map_err(|problems| problems.iter().map(|p| format!("{} [{}]", p.key, p.code)).collect())
     }
@@ -390,7 +390,7 @@ mod tests {
     fn an_inline_secret_is_not_repeated_in_the_problem() {
         let base = tempfile::tempdir().unwrap();
         let document = sample().replacen("file:key", "hunter2", 1);
-        let settings = leaves::read::<Settings>(document.parse().unwrap()).unwrap();
+        let settings = leaves::read::<Settings>(&document.parse().unwrap()).unwrap();
         let problems = settings.check(base.path()).unwrap_err();
         assert!(problems.iter().all(|problem| !problem.to_string().contains("hunter2")));
     }
