@@ -20,7 +20,8 @@ use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::desk::{self, Setup};
 use crate::dispatch::Dispatcher;
-use crate::http::{Access, Chats, Gate, Hooks, Rooms, ServeError, Signs, routes, serve, tls};
+use crate::delivery::{Reader, Source};
+use crate::http::{Access, Chats, Following, Gate, Hooks, Rooms, ServeError, Signs, routes, serve, tls};
 use crate::intake::{Door, Intake, Keys as KeyRing};
 use crate::interactions::conduct::Cloud;
 use crate::profiles::Profiles;
@@ -221,6 +222,15 @@ impl App {
         let rooms = Rooms {
             hooks: Hooks::new(intake.clone(), config.listen.hooks, Arc::clone(&metrics)),
             chats: Chats::new(desk.clone(), self.gate.clone(), config.listen.body.in_memory(), endpoint),
+            following: Following::new(
+                desk.clone(),
+                Reader::new(store, keys, Source::new(&*config.deployment.name, config.deployment.domain.clone())),
+                self.doors.iter().filter_map(|(name, doors)| Some((name.clone(), doors.decode.clone()?))).collect(),
+                self.gate.clone(),
+                tasks.clone(),
+                config.delivery.clone(),
+                config.listen.body.in_memory(),
+            ),
             signs: Signs::new(desk.clone(), intake, Arc::clone(&metrics), Arc::clone(&stopping)),
             timeout: config.listen.timeout.get(),
         };

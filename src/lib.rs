@@ -24,6 +24,8 @@ pub mod shutdown;
 pub mod telemetry;
 /// Carries what is owed to the clouds.
 pub mod dispatch;
+/// Consumers follow: what was recorded, as events and as people read it.
+pub mod delivery;
 /// A platform speaks and we keep what it said.
 pub mod intake;
 /// The composition root: config → adapters → rooms → tasks.
@@ -34,3 +36,6 @@ pub mod cli;
 pub mod http;
 /// The adapter kinds that are compiled in.
 pub mod registry;
+/// The journey, played over sockets and judged by ledgers.
+#[cfg(feature = "sim")]
+pub mod demo;

@@ -61,6 +61,17 @@ pub struct Opening {
     pub agent_parties: Vec<PartyKey>,
 }
 
+/// A record as far as it can still be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// The record, with its personal values where they can still be read.
+    pub record: Record,
+    /// The vendor's bytes; empty where the input was no envelope, or was erased.
+    pub body: Vec<u8>,
+    /// Whether the subject's key is gone, and with it what was sealed.
+    pub erased: bool,
+}
+
 /// Why a record cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -112,18 +123,26 @@ impl Record {
 
     /// A record from its bytes, with its personal values where they can still be read, and the vendor's bytes.
     pub fn decode<S: Store + ?Sized>(bytes: &[u8], keys: &Keys<S>) -> Result<(Record, Vec<u8>), RecordError> {
+        Record::open(bytes, keys).map(|opened| (opened.record, opened.body))
+    }
+
+    /// [`decode`](Record::decode) that also says whether anything was erased.
+    pub fn open<S: Store + ?Sized>(bytes: &[u8], keys: &Keys<S>) -> Result<Opened, RecordError> {
         let frame = Frame::decode(bytes)?;
-        let mut record: Record = serde_json::from_slice(frame.plain)?;
-        let Some(sealed) = frame.sealed else { return Ok((record, Vec::new())) };
-        let mut body = Vec::new();
-        for (_, part) in keys.open_record(record.seq, sealed)? {
-            if let Sealed::Text(text) = part {
-                let (personal, rest) = part_text(&text)?;
-                record.attach(personal);
-                body = rest.to_vec();
+        let record: Record = serde_json::from_slice(frame.plain)?;
+        let mut opened = Opened { record, body: Vec::new(), erased: false };
+        let Some(sealed) = frame.sealed else { return Ok(opened) };
+        for (_, part) in keys.open_record(opened.record.seq, sealed)? {
+            match part {
+                Sealed::Text(text) => {
+                    let (personal, rest) = part_text(&text)?;
+                    opened.record.attach(personal);
+                    opened.body = rest.to_vec();
+                }
+                Sealed::Gone => opened.erased = true,
             }
         }
-        Ok((record, body))
+        Ok(opened)
     }
 
     /// The plain part alone: for whoever may not or need not see anything personal.

@@ -18,6 +18,12 @@ pub(super) enum Verb {
     Serve(Serve),
     /// Look at config, rules and mappings, and name every problem at once.
     Check(Check),
+    /// Run a simulator of a cloud on its own.
+    #[cfg(feature = "sim")]
+    Sim(Sim),
+    /// Play the journey: simulators, hub, a customer and agents.
+    #[cfg(feature = "sim")]
+    Demo(Demo),
 }
 
 #[derive(Debug, Args)]
@@ -34,6 +40,9 @@ pub(super) struct Serve {
     /// The folder in which everything is kept; goes before the config.
     #[arg(long)]
     pub(super) data: Option<PathBuf>,
+    /// Stop when stdin ends, as it does when the process that started this one is gone.
+    #[arg(long, hide = true)]
+    pub(super) while_stdin: bool,
 }
 
 #[derive(Debug, Args)]
@@ -43,4 +52,61 @@ pub(super) struct Check {
     /// Also knock on every door: can the cloud be reached, and what is missing there?
     #[arg(long)]
     pub(super) probe: bool,
+}
+
+/// The clouds that can be simulated.
+#[cfg(feature = "sim")]
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum Cloud {
+    /// Azure Communication Services and Event Grid.
+    #[cfg(feature = "azure-communication")]
+    Acs,
+    /// Amazon Connect, EventBridge and SNS.
+    #[cfg(feature = "amazon-connect")]
+    Connect,
+    /// A CDP with OAuth.
+    #[cfg(feature = "cdp-http")]
+    Cdp,
+}
+
+#[cfg(feature = "sim")]
+#[derive(Debug, Args)]
+pub(super) struct Sim {
+    /// Which cloud.
+    pub(super) cloud: Cloud,
+    /// The simulator's settings, TOML. `tandem demo --folder DIR` writes one for each cloud.
+    #[arg(long)]
+    pub(super) settings: PathBuf,
+    /// Stop when stdin ends, as it does when the process that started this one is gone.
+    #[arg(long, hide = true)]
+    pub(super) while_stdin: bool,
+}
+
+#[cfg(feature = "sim")]
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Stop after the play instead of staying up.
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Print one JSON object a step and a last one with the outcome.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Let things go wrong, drawn from this seed: duplicates, reordering, delays, throttling, errors, lost answers.
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
+    /// How often each fault befalls a call, where there is a seed.
+    #[arg(long, default_value_t = 0.02)]
+    pub(super) faults: f64,
+    /// Where the hub listens; a free port without it.
+    #[arg(long)]
+    pub(super) listen: Option<std::net::SocketAddr>,
+    /// Journeys at once.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) journeys: u16,
+    /// Kill the hub this many times while the journeys are on.
+    #[arg(long, default_value_t = 0)]
+    pub(super) kills: usize,
+    /// Write everything here and keep it; without it a temporary folder that goes when the play was complete.
+    #[arg(long)]
+    pub(super) folder: Option<PathBuf>,
 }

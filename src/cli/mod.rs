@@ -4,7 +4,12 @@
 
 mod arguments;
 mod check;
+#[cfg(feature = "sim")]
+mod demo;
+mod parent;
 mod serve;
+#[cfg(feature = "sim")]
+mod sim;
 
 use std::process::ExitCode;
 
@@ -30,5 +35,9 @@ pub fn main() -> ExitCode {
     match arguments.verb {
         Verb::Serve(serve) => serve::serve(&serve),
         Verb::Check(check) => check::check(&check),
+        #[cfg(feature = "sim")]
+        Verb::Sim(sim) => sim::sim(&sim),
+        #[cfg(feature = "sim")]
+        Verb::Demo(demo) => demo::demo(demo),
     }
 }

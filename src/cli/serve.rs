@@ -4,13 +4,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use tandem_sdk::problem::Problem;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 
 use super::arguments::Serve;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::shutdown::Tasks;
+use crate::shutdown::{Tasks, signals};
 use crate::{app, telemetry};
 
 /// Runs the hub until it is asked to stop.
@@ -37,7 +35,17 @@ pub(super) fn serve(arguments: &Serve) -> ExitCode {
     };
     let ending = runtime.block_on(async {
         let tasks = Tasks::new();
-        let signals = signals();
+        let signals = signals().unwrap_or_else(|error| {
+            tracing::warn!(%error, "no signals here; the hub stops when its desk does");
+            tokio::sync::mpsc::channel(1).1
+        });
+        if arguments.while_stdin {
+            let parent = tasks.clone();
+            tasks.passing("parent", async move {
+                super::parent::while_stdin(true).await;
+                parent.stop();
+            });
+        }
         app.run(tasks, signals, |address| tracing::info!(%address, "listening")).await
     });
     match ending {
@@ -63,22 +71,4 @@ pub(super) fn refuse(problems: &[Problem]) -> ExitCode {
         eprintln!("{problem}");
     }
     ExitCode::FAILURE
-}
-
-/// SIGTERM and SIGINT, as words.
-fn signals() -> mpsc::Receiver<&'static str> {
-    let (send, receive) = mpsc::channel(4);
-    for (kind, name) in [(SignalKind::terminate(), "SIGTERM"), (SignalKind::interrupt(), "SIGINT")] {
-        let send = send.clone();
-        let Ok(mut stream) = signal(kind) else { continue };
-        #[expect(clippy::disallowed_methods, reason = "listens to signals before there is a house to stop")]
-        drop(tokio::spawn(async move {
-            while stream.recv().await.is_some() {
-                if send.send(name).await.is_err() {
-                    return;
-                }
-            }
-        }));
-    }
-    receive
 }

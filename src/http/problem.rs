@@ -26,13 +26,15 @@ pub enum Code {
     Conflict,
     /// Not now: too much to do, a store that cannot write, a cloud that does not answer.
     NotNow,
+    /// It was here once.
+    Gone,
     /// A mistake of ours.
     Unexpected,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Code; 9] = [
+    pub const ALL: [Code; 10] = [
         Code::NotAuthentic,
         Code::NotAllowed,
         Code::NotFound,
@@ -41,6 +43,7 @@ impl Code {
         Code::Malformed,
         Code::Conflict,
         Code::NotNow,
+        Code::Gone,
         Code::Unexpected,
     ];
 
@@ -57,6 +60,7 @@ impl Code {
             Code::Malformed => ("malformed", StatusCode::BAD_REQUEST, "the request cannot be read"),
             Code::Conflict => ("conflict", StatusCode::CONFLICT, "it contradicts an earlier request"),
             Code::NotNow => ("not_now", StatusCode::SERVICE_UNAVAILABLE, "not now"),
+            Code::Gone => ("gone", StatusCode::GONE, "no longer here"),
             Code::Unexpected => ("unexpected", StatusCode::INTERNAL_SERVER_ERROR, "a mistake of ours"),
         }
     }
@@ -104,6 +108,7 @@ mod tests {
         400 malformed: the request cannot be read
         409 conflict: it contradicts an earlier request
         503 not_now: not now
+        410 gone: no longer here
         500 unexpected: a mistake of ours
         ");
     }

@@ -8,9 +8,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::chats::Chats;
+use super::following::Following;
 use super::hooks::Hooks;
 use super::problem::{Code, problem};
 use super::signs::Signs;
+use super::{agents, events, interactions};
 
 /// The rooms that answer the door.
 pub struct Rooms {
@@ -18,6 +20,8 @@ pub struct Rooms {
     pub hooks: Hooks,
     /// The site's backend opens chats here.
     pub chats: Chats,
+    /// CDP, CRM and people follow here.
+    pub following: Following,
     /// Whoever runs the hub looks here.
     pub signs: Signs,
     /// How long a request may take.
@@ -29,6 +33,9 @@ pub fn routes(rooms: Rooms) -> Router {
     Router::new()
         .merge(rooms.hooks.routes())
         .merge(rooms.chats.routes())
+        .merge(events::routes(rooms.following.clone()))
+        .merge(interactions::routes(rooms.following.clone()))
+        .merge(agents::routes(rooms.following))
         .merge(rooms.signs.routes())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, rooms.timeout))
         .fallback(|| async { problem(Code::NotFound, "no such address") })

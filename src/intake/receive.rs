@@ -98,9 +98,8 @@ impl Intake {
             }
             match self.0.keys.fetch(&url).await {
                 Fetch::Fetched => {}
-                Fetch::NoHelp => {
-                    return Answered::Refused(Refusal::NotAuthentic("its key is not known".to_owned()));
-                }
+                // The key may be newer than the document: a 401 would make its sender drop what it has for good.
+                Fetch::NoHelp => return Answered::NotNow("the key that verifies the sender is not known yet"),
                 Fetch::Failed => return Answered::NotNow("the key that verifies the sender cannot be fetched"),
             }
         }

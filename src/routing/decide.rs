@@ -320,6 +320,19 @@ mod tests {
     }
 
     #[test]
+    fn the_deepest_condition_fits_the_stack_of_a_worker_thread() {
+        let index = format!("profile.a{} == 1", "[0]".repeat(20));
+        let negated = format!("{}profile.b{}", "!(!(".repeat(10), "))".repeat(10));
+        let walked = "profile.c.exists(x, x.exists(y, ((((((((((y == 1) == true) == true) == true) == true) == true) \
+                      == true) == true) == true) == true)))";
+        let rules = rules(&[&format!("!({index})"), &format!("!({negated})"), &format!("!({walked})"), &index]);
+        let document = format!(r#"{{"a": {}1{}, "b": true, "c": [[0], [1]]}}"#, "[".repeat(20), "]".repeat(20));
+        let thread = std::thread::Builder::new().stack_size(1 << 20);
+        let decided = thread.spawn(move || decide(&rules, &question(), ProfileView::Known(&document), now())).unwrap();
+        assert_eq!(decided.join().unwrap().rule, "rule 3");
+    }
+
+    #[test]
     fn fallbacks_are_walked_to_their_end() {
         let rules = rules(&[]);
         let next = next_target(&rules, "priority").map(|(name, target)| (name, target.queue.as_str()));

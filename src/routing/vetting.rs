@@ -10,8 +10,8 @@ use super::scope::{INTERACTION_FIELDS, WALK, bare_context, timestamp_call};
 
 /// Most nodes of a condition, macros expanded.
 const MAX_NODES: usize = 400;
-/// Deepest tree, macros expanded.
-const MAX_DEPTH: usize = 64;
+/// Deepest tree, macros expanded. Evaluating takes about 32 KiB of stack a level without optimisation.
+const MAX_DEPTH: usize = 24;
 /// Most macros inside one another. With lists of at most 256 entries this bounds what an evaluation costs.
 const MAX_WALKS: usize = 2;
 /// What the parser turns operators into; they are no functions that a rule could misspell.

@@ -176,7 +176,7 @@ impl Turn<'_> {
             .placements
             .iter()
             .find(|placement| placement.leg.as_ref() == Some(leg))
-            .map(|placement| placement.target.queue.clone());
+            .map(|placement| last_segment(&placement.target.queue).to_owned());
         if let Some(decided) = decided.filter(|decided| decided != queue) {
             self.event(EventKind::DecisionDiverged { decided, actual: queue.to_owned() }, at);
         }
@@ -210,6 +210,11 @@ impl Turn<'_> {
             self.placement_lost(&reason, "refused", ClosingReason::Failed);
         }
     }
+}
+
+/// A queue is configured by id or by ARN; clouds report the id.
+fn last_segment(queue: &str) -> &str {
+    queue.rsplit('/').next().unwrap_or(queue)
 }
 
 /// The decision to go where the rules send what a target did not take.

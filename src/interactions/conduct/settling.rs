@@ -40,7 +40,9 @@ impl Turn<'_> {
 
     fn died(&mut self, command: &Command, error: &AdapterError) {
         if let Action::Lookup { .. } = command.action {
-            self.decide_without_profile(UNAVAILABLE);
+            // Why there is none, in the word that the lookup gave: `unavailable`, `breaker_open`, `no_identity` …
+            let why = if error.operation == "lookup" { error.detail.as_str() } else { UNAVAILABLE };
+            self.decide_without_profile(why);
             return;
         }
         if let (Action::Say { .. }, Some(_)) = (&command.action, relayed(&command.purpose.0)) {

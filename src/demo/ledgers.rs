@@ -1,0 +1,70 @@
+//! The simulators' ledgers, followed from outside.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One effect that a simulator suffered.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Entry {
+    pub(super) seq: u64,
+    pub(super) effect: String,
+    pub(super) key: String,
+    pub(super) detail: Value,
+}
+
+impl Entry {
+    /// A text of the detail.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.detail[name].as_str().unwrap_or_default()
+    }
+}
+
+/// A ledger that is read on and on.
+#[derive(Clone)]
+pub(super) struct Ledger {
+    http: reqwest::Client,
+    endpoint: String,
+    entries: Arc<RwLock<Vec<Entry>>>,
+}
+
+impl Ledger {
+    pub(super) fn new(http: reqwest::Client, endpoint: String) -> Self {
+        Ledger { http, endpoint, entries: Arc::default() }
+    }
+
+    /// Reads what is new.
+    pub(super) async fn refresh(&self) {
+        let after = self.with(|entries| entries.last().map_or(0, |entry| entry.seq));
+        let url = format!("{}/sim/ledger?after={after}", self.endpoint);
+        let Ok(answer) = self.http.get(url).send().await else { return };
+        let Ok(text) = answer.text().await else { return };
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        for entry in text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok()) {
+            // Several read at once; each entry is kept once.
+            if entries.last().is_none_or(|last| last.seq < entry.seq) {
+                entries.push(entry);
+            }
+        }
+    }
+
+    /// Looks at what was read.
+    pub(super) fn with<T>(&self, look: impl FnOnce(&[Entry]) -> T) -> T {
+        look(&self.entries.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether an entry like this is there, after reading what is new.
+    pub(super) async fn has(&self, like: impl Fn(&Entry) -> bool) -> bool {
+        self.refresh().await;
+        self.with(|entries| entries.iter().any(like))
+    }
+
+    /// How often each fault was drawn, and of how many calls.
+    pub(super) async fn histogram(&self) -> Value {
+        match self.http.get(format!("{}/sim/faults", self.endpoint)).send().await {
+            Ok(answer) => answer.json().await.unwrap_or(Value::Null),
+            Err(_) => Value::Null,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! `tandem demo`: the journey, played. Writes a config, starts the simulators and the same `serve` as separate processes
+//! over sockets, plays customers and agents, and judges by the simulators' ledgers.
+
+mod judge;
+mod ledgers;
+mod people;
+mod play;
+mod process;
+mod report;
+mod town;
+
+pub use play::{Options, Outcome, play};
