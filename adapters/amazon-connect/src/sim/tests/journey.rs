@@ -1,5 +1,7 @@
 //! A chat from its start to its end, and the ways it can go.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
 use serde_json::json;
 
 use super::calls::text;
