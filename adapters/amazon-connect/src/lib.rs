@@ -32,7 +32,7 @@ pub const MESSAGE_LIMIT: usize = 16_384;
 pub const KIND: Kind = Kind { name: SYSTEM, build };
 
 fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Problem>> {
-    let checked = settings::read::<Settings>(&settings)?.check(context.base)?;
+    let checked = settings::read::<Settings>(settings)?.check(context.base)?;
     let mut problems = Vec::new();
     let mut noted = |found: Vec<Problem>| problems.extend(found);
     let decode = Tables::load(&context.mappings.join(SYSTEM), &checked.instance_id).map_err(&mut noted).ok();

@@ -134,10 +134,7 @@ fn lead_to_root(
     let mut fetched = None;
     loop {
         let (leaf, between) = chain.split_first().ok_or(Unfit::Unreadable)?;
-        let why = match verifier.verify_server_cert(leaf, between, &name, &[], moment) {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
+        let Err(why) = verifier.verify_server_cert(leaf, between, &name, &[], moment) else { return Ok(()) };
         let lacks_link = why == rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let issuer = chain.last().and_then(issuer_address).filter(|_| lacks_link && chain.len() < LONGEST_CHAIN);
         let Some(issuer) = issuer else {

@@ -299,7 +299,7 @@ mod tests {
     fn checked(document: &str) -> Result<Checked, Vec<String>> {
         let base = tempfile::tempdir().unwrap();
         std::fs::write(base.path().join("key"), "hunter2\n").unwrap();
-        leaves::read::<Settings>(&document.parse().unwrap())
+        leaves::read::<Settings>(document.parse().unwrap())
             .and_then(|settings| settings.check(base.path()))
             .map_err(|problems| problems.iter().map(|p| format!("{} [{}]", p.key, p.code)).collect())
     }
@@ -311,6 +311,15 @@ mod tests {
         assert_eq!(checked.streaming_topic.as_deref(), Some("arn:aws:sns:eu-central-1:111122223333:chat"));
         let sns = checked.sns.unwrap();
         assert!(sns.sha256 && !sns.sha1 && !sns.accept_unchained);
+    }
+
+    #[test]
+    fn the_readme_shows_settings_that_can_be_read() {
+        let readme = include_str!("../../README.md");
+        let block = readme.split("```toml").nth(1).unwrap().split("```").next().unwrap();
+        let document: toml::Table = block.parse().unwrap();
+        let settings = document["adapters"]["connect"]["settings"].as_table().unwrap();
+        leaves::read::<Settings>(settings.clone()).unwrap();
     }
 
     #[test]
@@ -390,7 +399,7 @@ mod tests {
     fn an_inline_secret_is_not_repeated_in_the_problem() {
         let base = tempfile::tempdir().unwrap();
         let document = sample().replacen("file:key", "hunter2", 1);
-        let settings = leaves::read::<Settings>(&document.parse().unwrap()).unwrap();
+        let settings = leaves::read::<Settings>(document.parse().unwrap()).unwrap();
         let problems = settings.check(base.path()).unwrap_err();
         assert!(problems.iter().all(|problem| !problem.to_string().contains("hunter2")));
     }

@@ -6,14 +6,15 @@ use toml::{Table, Value};
 
 /// The settings, or one problem for each key that cannot be read. A deserializer stops at the first wrong key; so when
 /// the whole cannot be read, each leaf is read alone, which needs a default for every field of `T`.
-pub(crate) fn read<T: DeserializeOwned>(table: &Table) -> Result<T, Vec<Problem>> {
+pub(crate) fn read<T: DeserializeOwned>(table: Table) -> Result<T, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut path = Vec::new();
-    let whole = match table.clone().try_into::<T>() {
+    let leaves = table.clone();
+    let whole = match table.try_into::<T>() {
         Ok(settings) => return Ok(settings),
         Err(error) => error,
     };
-    walk(table, &mut path, &mut |path, leaf| {
+    walk(&leaves, &mut path, &mut |path, leaf| {
         if let Err(error) = nested(path, leaf).try_into::<T>() {
             problems.push(described(path, leaf, error.message()));
         }
