@@ -97,15 +97,16 @@ impl Desktop {
         self.post(&format!("/sim/contacts/{contact}/disconnect"), &json!({})).await.map(drop)
     }
 
-    /// The contact that waits with this attribute, if one does.
-    pub(super) async fn waiting(&self, interaction: &str) -> Option<String> {
+    /// The contact that waits with this attribute, if one does, and the id of its queue.
+    pub(super) async fn waiting(&self, interaction: &str) -> Option<(String, String)> {
         let all: Value = self.http.get(format!("{}/sim/contacts", self.endpoint)).send().await.ok()?.json().await.ok()?;
         for contact in all["contacts"].as_array()?.iter().filter(|contact| contact["stage"] == "queued") {
             let id = contact["contactId"].as_str()?;
             let url = format!("{}/sim/contacts/{id}", self.endpoint);
             let shown: Value = self.http.get(url).send().await.ok()?.json().await.ok()?;
             if shown["attributes"]["tandem_interaction"] == interaction {
-                return Some(id.to_owned());
+                let queue = contact["queue"].as_str().unwrap_or_default();
+                return Some((id.to_owned(), queue.to_owned()));
             }
         }
         None

@@ -14,10 +14,15 @@ use super::ledgers::{Entry, Ledger};
 use super::people::{Customer, Desktop};
 use super::process::{Process, until};
 use super::report::Report;
-use super::town::{Plan, Town, TownError, agent};
+use super::town::{PRIORITY, Plan, Town, TownError, agent};
 
 /// How long anything may take before the play is given up.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Every other customer is one of whom the CDP says gold.
+fn is_gold(journey: usize) -> bool {
+    journey.is_multiple_of(2)
+}
 
 /// What is to be played.
 #[derive(Clone, Debug)]
@@ -60,6 +65,7 @@ struct Stage {
     connect: Ledger,
     report: Report,
     hub: Mutex<Process>,
+    is_faulty: bool,
     _simulators: Vec<Process>,
 }
 
@@ -76,7 +82,7 @@ pub async fn play(options: Options) -> Result<Outcome, TownError> {
     };
     let town = Town::lay_out(&plan)?;
     let http = client(&town.authority)?;
-    let stage = Arc::new(raise(town, http, options.json)?);
+    let stage = Arc::new(raise(town, http, &options)?);
     if let Err(complaint) = stage.opened().await {
         stage.report.outcome(&json!({ "outcome": "failed", "complaints": [complaint] }), &[complaint.clone()]);
         return Ok(Outcome::Failed);
@@ -108,7 +114,7 @@ fn client(authority: &Authority) -> Result<reqwest::Client, TownError> {
     client.map_err(|error| TownError::Io(std::io::Error::other(error)))
 }
 
-fn raise(town: Town, http: reqwest::Client, json: bool) -> Result<Stage, TownError> {
+fn raise(town: Town, http: reqwest::Client, options: &Options) -> Result<Stage, TownError> {
     let start = |name: &str, arguments: &[&str]| Process::start(arguments, &town.folder.join(format!("{name}.log")));
     let settings = |name: &str| town.folder.join(name).display().to_string();
     let simulators = vec![
@@ -121,8 +127,9 @@ fn raise(town: Town, http: reqwest::Client, json: bool) -> Result<Stage, TownErr
     Ok(Stage {
         acs: Ledger::new(http.clone(), acs),
         connect: Ledger::new(http.clone(), connect),
-        report: Report::new(json),
+        report: Report::new(options.json),
         hub: Mutex::new(hub),
+        is_faulty: options.seed.is_some() || options.kills > 0,
         _simulators: simulators,
         http,
         town,
@@ -170,8 +177,12 @@ impl Stage {
         said.by_customer.push(first.clone());
 
         let desktop = Desktop { http: self.http.clone(), endpoint: format!("https://{}", self.town.connect) };
-        let contact = self.waiting(&desktop, &interaction).await?;
-        step("connect", "the contact waits in its queue", &contact);
+        let (contact, queue) = self.waiting(&desktop, &interaction).await?;
+        let queue = if queue == PRIORITY { "priority" } else { "general" };
+        step("connect", "the contact waits in its queue", queue);
+        if is_gold(n) && queue != "priority" && !self.is_faulty {
+            return Err(format!("a gold customer waits in the queue {queue}"));
+        }
         self.heard_by_agents(&first).await?;
         desktop.accept(&contact, &agent(n, false)).await?;
         step("agent", "Ada takes it", "");
@@ -220,7 +231,7 @@ impl Stage {
         let url = format!("https://{}/v1/chats", self.town.hub);
         let wish = json!({
             "idempotency_key": format!("demo-{n}"),
-            "customer": { "name": "Jane Doe", "customer": if n.is_multiple_of(2) { "C-1001" } else { "C-2002" } },
+            "customer": { "name": "Jane Doe", "customer": if is_gold(n) { "C-1001" } else { "C-2002" } },
             "topic": "A parcel",
             "attributes": { "order": format!("4711-{n}") },
         });
@@ -245,7 +256,7 @@ impl Stage {
         Ok((text("interaction"), customer))
     }
 
-    async fn waiting(&self, desktop: &Desktop, interaction: &str) -> Result<String, String> {
+    async fn waiting(&self, desktop: &Desktop, interaction: &str) -> Result<(String, String), String> {
         let found = tokio::sync::OnceCell::new();
         let ask = || async { desktop.waiting(interaction).await.is_some_and(|contact| found.set(contact).is_ok()) };
         self.need("the contact waits at an agent", ask).await?;
@@ -285,9 +296,8 @@ impl Stage {
         self.connect.refresh().await;
         let mut complaints: Vec<String> = ended.iter().filter_map(|journey| journey.as_ref().err().cloned()).collect();
         let said: Vec<Said> = ended.into_iter().flatten().collect();
-        let faults = options.seed.is_some() || kills > 0;
         let findings =
-            self.acs.with(|acs| self.connect.with(|connect| judge(&said, acs, connect, faults)));
+            self.acs.with(|acs| self.connect.with(|connect| judge(&said, acs, connect, self.is_faulty)));
         complaints.extend(findings.complaints);
         if let Some(status) = self.hub.lock().await.has_ended() {
             complaints.push(format!("the hub ended by itself: {status}"));

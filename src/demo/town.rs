@@ -249,11 +249,8 @@ const ACS_KEY: &str = "dGhlIGFjY2VzcyBrZXkgb2YgYSBkZW1vLCBrZXB0IG5vd2hlcmU=";
 /// Whom the CDP knows.
 const PROFILES: &str = r#"
 [[profiles]]
-customer = "C-1001"
-[profiles.profile]
-id = "p-1001"
-name = "Jane Doe"
-tier = "gold"
+identities = { customer = "C-1001" }
+document = { id = "p-1001", name = "Jane Doe", tier = "gold" }
 "#;
 
 fn rules() -> String {
