@@ -188,7 +188,12 @@ mod tests {
     use super::*;
 
     fn leg() -> LegRef {
-        LegRef { system: "azure-communication".into(), account: "contoso".into(), kind: "thread".into(), native: "19:t".into() }
+        LegRef {
+            system: "azure-communication".into(),
+            account: "contoso".into(),
+            kind: "thread".into(),
+            native: "19:t".into(),
+        }
     }
 
     fn message(text: Option<&str>) -> Event {
@@ -219,20 +224,88 @@ mod tests {
 
     #[test]
     fn with_the_scope_the_words_are_there() {
-        insta::assert_snapshot!(shown(message(Some("I need help")), false, Sight::Text), @"");
+        insta::assert_snapshot!(shown(message(Some("I need help")), false, Sight::Text), @r#"
+        {
+          "specversion": "1.0",
+          "id": "f35a93e6-4b61-82e0-8d3c-d0a031ec020a",
+          "source": "/tandem/tandem/main",
+          "type": "tandem.message.received",
+          "subject": "8c787833-80d8-8e0d-adff-669117b97ac5",
+          "time": "2026-01-01T12:00:00Z",
+          "datacontenttype": "application/json",
+          "dataschema": "urn:tandem:schema:tandem.message.received:1",
+          "domain": "main",
+          "sequence": "0000000003",
+          "correlationid": "8c787833-80d8-8e0d-adff-669117b97ac5",
+          "causationid": "6b8f8865-5d06-80b3-9bd6-167549f132f8",
+          "recordedtime": "2026-01-01T12:00:01Z",
+          "dataclassification": "personal",
+          "data": {
+            "change": "posted",
+            "content": {
+              "content_type": "text",
+              "name": "Jane",
+              "text": "I need help"
+            },
+            "leg": {
+              "account": "contoso",
+              "kind": "thread",
+              "native": "19:t",
+              "system": "azure-communication"
+            },
+            "message": "1",
+            "role": "customer"
+          }
+        }
+        "#);
     }
 
     #[test]
     fn without_the_scope_they_are_left_out_and_the_event_says_so() {
         let shown = shown(message(Some("I need help")), false, Sight::Redacted);
         assert!(!shown.contains("need help") && !shown.contains("Jane"), "{shown}");
-        insta::assert_snapshot!(shown, @"");
+        insta::assert_snapshot!(shown, @r#"
+        {
+          "specversion": "1.0",
+          "id": "f35a93e6-4b61-82e0-8d3c-d0a031ec020a",
+          "source": "/tandem/tandem/main",
+          "type": "tandem.message.received",
+          "subject": "8c787833-80d8-8e0d-adff-669117b97ac5",
+          "time": "2026-01-01T12:00:00Z",
+          "datacontenttype": "application/json",
+          "dataschema": "urn:tandem:schema:tandem.message.received:1",
+          "domain": "main",
+          "sequence": "0000000003",
+          "correlationid": "8c787833-80d8-8e0d-adff-669117b97ac5",
+          "causationid": "6b8f8865-5d06-80b3-9bd6-167549f132f8",
+          "recordedtime": "2026-01-01T12:00:01Z",
+          "dataclassification": "internal",
+          "redacted": true,
+          "data": {
+            "change": "posted",
+            "content": {
+              "content_type": "text"
+            },
+            "leg": {
+              "account": "contoso",
+              "kind": "thread",
+              "native": "19:t",
+              "system": "azure-communication"
+            },
+            "message": "1",
+            "role": "customer"
+          }
+        }
+        "#);
     }
 
     #[test]
     fn what_was_erased_says_so_and_what_holds_nothing_personal_says_neither() {
         let erased = shown(message(None), true, Sight::Text);
-        assert!(erased.contains("\"erased\": true") && erased.contains("\"dataclassification\": \"internal\""), "{erased}");
+        assert!(
+            erased.contains("\"erased\": true") && erased.contains("\"dataclassification\": \"internal\""),
+            "{erased}"
+        );
 
         let mut plain = message(None);
         plain.kind = EventKind::OfferIssued { queue: "q".into() };

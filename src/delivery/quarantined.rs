@@ -125,10 +125,11 @@ impl Reader {
         if let Some(opened) = self.record(id.0.seq, sight)? {
             found.recorded_at = Some(opened.record.recorded_at);
             if let Input::Envelope { instance, door, kind, mapping, .. } = opened.record.input {
-                (found.instance, found.door, found.kind, found.mapping) = (Some(instance), Some(door), kind, Some(mapping));
+                (found.instance, found.door, found.kind, found.mapping) =
+                    (Some(instance), Some(door), kind, Some(mapping));
             }
-            found.body = (sight == Sight::Text && !opened.erased)
-                .then(|| String::from_utf8_lossy(&opened.body).into_owned());
+            found.body =
+                (sight == Sight::Text && !opened.erased).then(|| String::from_utf8_lossy(&opened.body).into_owned());
         }
         Ok(found)
     }

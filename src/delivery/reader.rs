@@ -107,7 +107,9 @@ impl Reader {
             Some(among) if from < among.until => {
                 let next = among.records.partition_point(|seq| *seq < from);
                 match among.records.get(next).filter(|seq| **seq < among.until) {
-                    Some(seq) => Ok(self.log.read(*seq, 1, BYTES)?.into_iter().filter(|(found, _)| found == seq).collect()),
+                    Some(seq) => {
+                        Ok(self.log.read(*seq, 1, BYTES)?.into_iter().filter(|(found, _)| found == seq).collect())
+                    }
                     None => Ok(Vec::new()),
                 }
             }

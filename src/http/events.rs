@@ -111,7 +111,10 @@ async fn stream(
     among: Option<Among>,
 ) -> Result<Response, Refused> {
     let Ok(place) = following.places.clone().try_acquire_owned() else {
-        return Err(Box::new(problem(Code::NotNow, "all places for streams are taken; delivery.streams says how many there are")));
+        return Err(Box::new(problem(
+            Code::NotNow,
+            "all places for streams are taken; delivery.streams says how many there are",
+        )));
     };
     // What is wrong with the cursor is said before anything is streamed.
     let from = following.read(move |reader| reader.begin(from)).await?;

@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use tandem_sdk::model::{
-    Attribute, Channel, CommandId, FactKind, Identity, InstanceName, InteractionId, LegRef, PartyKey, Personal, Personals,
-    Role,
+    Attribute, Channel, CommandId, FactKind, Identity, InstanceName, InteractionId, LegRef, PartyKey, Personal,
+    Personals, Role,
 };
 
 use crate::delivery::{Completeness, Sight};
-use crate::interactions::{
-    Assignment, Closed, Interaction, Leg, LegState, Placement, ProfileState, Side, State,
-};
+use crate::interactions::{Assignment, Closed, Interaction, Leg, LegState, Placement, ProfileState, Side, State};
 
 /// One interaction.
 #[derive(Serialize)]
