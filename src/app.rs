@@ -18,9 +18,9 @@ use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::config::Loaded;
+use crate::delivery::{Reader, Source};
 use crate::desk::{self, Setup};
 use crate::dispatch::Dispatcher;
-use crate::delivery::{Reader, Source};
 use crate::http::{Access, Chats, Following, Gate, Hooks, Rooms, ServeError, Signs, routes, serve, tls};
 use crate::intake::{Door, Intake, Keys as KeyRing};
 use crate::interactions::conduct::Cloud;
@@ -86,13 +86,8 @@ pub fn build(loaded: Loaded, data: Option<PathBuf>, clock: Arc<dyn Clock>) -> Re
     for (instance, adapter) in &loaded.config.adapters {
         let (Some(kind), Some(http)) = (registry::find(&adapter.kind), &http) else { continue };
         let mappings = base.join(&loaded.config.mappings);
-        let context = Context {
-            instance: instance.clone(),
-            base: &base,
-            mappings: &mappings,
-            http: http.clone(),
-            trust: &trust,
-        };
+        let context =
+            Context { instance: instance.clone(), base: &base, mappings: &mappings, http: http.clone(), trust: &trust };
         let prefix = format!("adapters.{instance}.settings");
         let under = |found: Vec<Problem>| -> Vec<Problem> {
             // A mapping's own problem knows its file; a setting's is placed in the config.
@@ -103,7 +98,8 @@ pub fn build(loaded: Loaded, data: Option<PathBuf>, clock: Arc<dyn Clock>) -> Re
             kinds.insert(instance.clone(), kind.name);
         }
     }
-    let lookups = doors.iter().filter_map(|(name, doors)| Some((name.clone(), Arc::clone(doors.lookup.as_ref()?)))).collect();
+    let lookups =
+        doors.iter().filter_map(|(name, doors)| Some((name.clone(), Arc::clone(doors.lookup.as_ref()?)))).collect();
     let profiles = id_key
         .clone()
         .and_then(|key| Profiles::new(loaded.config.profiles.clone(), lookups, key).map_err(&mut noted).ok());
@@ -189,17 +185,15 @@ impl App {
         let (setup, endpoint) = (self.setup(), self.chat_endpoint());
         let entropy = Arc::new(OsEntropy::new());
         let keys = Arc::new(Keys::open(Arc::clone(&store), self.masters, entropy, DATA_KEYS)?);
-        let (desk, thread) = desk::open(
-            setup,
-            Arc::clone(&self.rules),
-            Arc::clone(&store),
-            Arc::clone(&keys),
-            Arc::clone(&self.clock),
-        )?;
+        let (desk, thread) =
+            desk::open(setup, Arc::clone(&self.rules), Arc::clone(&store), Arc::clone(&keys), Arc::clone(&self.clock))?;
 
         let metrics = Arc::new(Metrics::new());
-        let carriers =
-            self.doors.iter().filter_map(|(name, doors)| Some((name.clone(), Arc::clone(doors.carry.as_ref()?)))).collect();
+        let carriers = self
+            .doors
+            .iter()
+            .filter_map(|(name, doors)| Some((name.clone(), Arc::clone(doors.carry.as_ref()?))))
+            .collect();
         let dispatcher = Dispatcher::new(
             desk.clone(),
             carriers,
@@ -303,8 +297,10 @@ fn read_trust(loaded: &Loaded) -> Result<Vec<Bytes>, Vec<Problem>> {
 }
 
 /// The client for everything but the clouds' own SDKs: ring, the system's roots and the configured ones, no redirects.
+#[expect(clippy::disallowed_methods, reason = "the one client that everybody else is given")]
 fn client(loaded: &Loaded, trust: &[Bytes]) -> Result<reqwest::Client, Vec<Problem>> {
-    let wrong = |found: String| vec![Problem::new("config.network", "network", found, "PEM certificates that rustls takes")];
+    let wrong =
+        |found: String| vec![Problem::new("config.network", "network", found, "PEM certificates that rustls takes")];
     let mut builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
     let mut roots = Vec::new();
     for pem in trust {

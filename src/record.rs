@@ -151,6 +151,9 @@ impl Record {
     }
 }
 
+/// Personal values by their stable names.
+pub type Named = Vec<(String, String)>;
+
 /// Personal values and other bytes as one text to seal.
 pub fn join(personal: &[(String, String)], body: &[u8]) -> Result<Vec<u8>, RecordError> {
     let json = serde_json::to_vec(personal)?;
@@ -159,7 +162,7 @@ pub fn join(personal: &[(String, String)], body: &[u8]) -> Result<Vec<u8>, Recor
 }
 
 /// The inverse of [`join`].
-pub fn part_text(text: &[u8]) -> Result<(Vec<(String, String)>, &[u8]), RecordError> {
+pub fn part_text(text: &[u8]) -> Result<(Named, &[u8]), RecordError> {
     let (length, rest) = text.split_first_chunk::<4>().ok_or(RecordError::Cut)?;
     let (json, body) = rest.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or(RecordError::Cut)?;
     Ok((serde_json::from_slice(json)?, body))

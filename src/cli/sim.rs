@@ -18,7 +18,9 @@ pub(super) fn sim(arguments: &Sim) -> ExitCode {
     runtime.block_on(async {
         match arguments.cloud {
             #[cfg(feature = "azure-communication")]
-            Cloud::Acs => run(arguments, tandem_azure_communication::sim::run, |running| running.endpoint.clone()).await,
+            Cloud::Acs => {
+                run(arguments, tandem_azure_communication::sim::run, |running| running.endpoint.clone()).await
+            }
             #[cfg(feature = "amazon-connect")]
             Cloud::Connect => run(arguments, tandem_amazon_connect::sim::run, |running| running.endpoint.clone()).await,
             #[cfg(feature = "cdp-http")]
@@ -28,11 +30,7 @@ pub(super) fn sim(arguments: &Sim) -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, reason = "whoever started it waits for this line")]
-async fn run<S, R, F, E>(
-    arguments: &Sim,
-    start: impl FnOnce(S) -> F,
-    endpoint: impl FnOnce(&R) -> String,
-) -> ExitCode
+async fn run<S, R, F, E>(arguments: &Sim, start: impl FnOnce(S) -> F, endpoint: impl FnOnce(&R) -> String) -> ExitCode
 where
     S: DeserializeOwned,
     F: Future<Output = Result<R, E>>,
@@ -40,7 +38,7 @@ where
 {
     let settings = match read(&arguments.settings) {
         Ok(settings) => settings,
-        Err(problem) => return refuse(&[problem]),
+        Err(problem) => return refuse(&[*problem]),
     };
     match start(settings).await {
         Ok(running) => {
@@ -55,9 +53,10 @@ where
     }
 }
 
-fn read<S: DeserializeOwned>(path: &Path) -> Result<S, Problem> {
+fn read<S: DeserializeOwned>(path: &Path) -> Result<S, Box<Problem>> {
     let file = path.display().to_string();
-    let wrong = |found: String| Problem::new("sim.settings", "", found, "a readable TOML file").in_file(&file);
+    let wrong =
+        |found: String| Box::new(Problem::new("sim.settings", "", found, "a readable TOML file").in_file(&file));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))
 }

@@ -80,7 +80,9 @@ fn in_order(journey: usize, side: &str, expected: &[String], heard: &[&str], mos
         let is_late = heard[first].starts_with(LATE);
         findings.late += usize::from(is_late);
         if !is_late && last.is_some_and(|last| first < last) {
-            findings.complaints.push(format!("journey {journey}: {side} heard {text:?} out of order and not marked late"));
+            findings
+                .complaints
+                .push(format!("journey {journey}: {side} heard {text:?} out of order and not marked late"));
         }
         if !is_late {
             last = Some(first);
@@ -107,12 +109,8 @@ mod tests {
     }
 
     fn complaints(texts: &[&str]) -> Vec<String> {
-        let said = Said {
-            journey: 0,
-            thread: "t".into(),
-            by_customer: vec!["one".into(), "two".into()],
-            by_agents: vec![],
-        };
+        let said =
+            Said { journey: 0, thread: "t".into(), by_customer: vec!["one".into(), "two".into()], by_agents: vec![] };
         judge(&[said], &[], &heard(texts), false).complaints
     }
 

@@ -99,7 +99,8 @@ impl Desktop {
 
     /// The contact that waits with this attribute, if one does, and the id of its queue.
     pub(super) async fn waiting(&self, interaction: &str) -> Option<(String, String)> {
-        let all: Value = self.http.get(format!("{}/sim/contacts", self.endpoint)).send().await.ok()?.json().await.ok()?;
+        let all: Value =
+            self.http.get(format!("{}/sim/contacts", self.endpoint)).send().await.ok()?.json().await.ok()?;
         for contact in all["contacts"].as_array()?.iter().filter(|contact| contact["stage"] == "queued") {
             let id = contact["contactId"].as_str()?;
             let url = format!("{}/sim/contacts/{id}", self.endpoint);

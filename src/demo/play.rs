@@ -84,7 +84,9 @@ pub async fn play(options: Options) -> Result<Outcome, TownError> {
     let http = client(&town.authority)?;
     let stage = Arc::new(raise(town, http, &options)?);
     if let Err(complaint) = stage.opened().await {
-        stage.report.outcome(&json!({ "outcome": "failed", "complaints": [complaint] }), &[complaint.clone()]);
+        stage
+            .report
+            .outcome(&json!({ "outcome": "failed", "complaints": [&complaint] }), std::slice::from_ref(&complaint));
         return Ok(Outcome::Failed);
     }
     let mut journeys = tokio::task::JoinSet::new();
@@ -108,6 +110,7 @@ pub async fn play(options: Options) -> Result<Outcome, TownError> {
     Ok(outcome)
 }
 
+#[expect(clippy::disallowed_methods, reason = "the people of the demo are no part of the hub")]
 fn client(authority: &Authority) -> Result<reqwest::Client, TownError> {
     let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(12));
     let client = authority.trusted_by(builder)?.build();
@@ -122,7 +125,8 @@ fn raise(town: Town, http: reqwest::Client, options: &Options) -> Result<Stage, 
         start("connect", &["sim", "connect", "--settings", &settings("connect.toml"), "--while-stdin"])?,
         start("cdp", &["sim", "cdp", "--settings", &settings("cdp.toml"), "--while-stdin"])?,
     ];
-    let hub = start("hub", &["serve", "--config", &settings("tandem.toml"), "--data", &settings("data"), "--while-stdin"])?;
+    let hub =
+        start("hub", &["serve", "--config", &settings("tandem.toml"), "--data", &settings("data"), "--while-stdin"])?;
     let (acs, connect) = (format!("https://{}", town.acs), format!("https://{}", town.connect));
     Ok(Stage {
         acs: Ledger::new(http.clone(), acs),
@@ -151,8 +155,10 @@ impl Stage {
         })
         .await?;
         self.report.step(0, "azure", "Event Grid shook hands with the hub", &Value::Null);
-        self.need("the SNS subscription is confirmed", || self.connect.has(|entry| entry.effect == "subscription.confirmed"))
-            .await?;
+        self.need("the SNS subscription is confirmed", || {
+            self.connect.has(|entry| entry.effect == "subscription.confirmed")
+        })
+        .await?;
         self.report.step(0, "aws", "the hub confirmed the chat stream", &Value::Null);
         Ok(())
     }
@@ -296,8 +302,7 @@ impl Stage {
         self.connect.refresh().await;
         let mut complaints: Vec<String> = ended.iter().filter_map(|journey| journey.as_ref().err().cloned()).collect();
         let said: Vec<Said> = ended.into_iter().flatten().collect();
-        let findings =
-            self.acs.with(|acs| self.connect.with(|connect| judge(&said, acs, connect, self.is_faulty)));
+        let findings = self.acs.with(|acs| self.connect.with(|connect| judge(&said, acs, connect, self.is_faulty)));
         complaints.extend(findings.complaints);
         if let Some(status) = self.hub.lock().await.has_ended() {
             complaints.push(format!("the hub ended by itself: {status}"));

@@ -100,6 +100,7 @@ pub fn open<S: Store + ?Sized + 'static>(
         counts: Counts::default(),
         claims: Vec::new(),
         stuck: false,
+        today: None,
     };
     recover::recover(&mut writer)?;
     writer.committed.send_replace(writer.next_seq);

@@ -79,7 +79,7 @@ fn fold<S: Store + ?Sized>(writer: &mut Writer<S>, bytes: &[u8]) -> Result<(), R
 }
 
 /// Folds a record of the house.
-pub fn fold_house(house: &mut crate::interactions::House, record: &Record) {
+pub(crate) fn fold_house(house: &mut crate::interactions::House, record: &Record) {
     house.fold_input(&record.input);
     for step in &record.steps {
         house.fold_step(step, record.recorded_at);
@@ -88,7 +88,7 @@ pub fn fold_house(house: &mut crate::interactions::House, record: &Record) {
 }
 
 /// Folds a record into the interaction that it belongs to; `None` when it was folded before.
-pub fn fold_interaction(
+pub(crate) fn fold_interaction(
     before: Option<Interaction>,
     id: tandem_sdk::model::InteractionId,
     record: &Record,

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::interactions::{House, Input, Interaction, Owner, Understood};
 use crate::record::RecordError;
 use crate::routing::Rules;
+use crate::store::rows::dedupe::Day;
 use crate::store::rows::meta::{MetaKey, MetaName};
 use crate::store::{AppendError, Keys, Keyspace, Log, LogBatch, Store, Vault};
 
@@ -107,6 +108,7 @@ pub(super) struct Writer<S: ?Sized> {
     pub(super) counts: Counts,
     pub(super) claims: Vec<(usize, oneshot::Sender<Vec<Claim>>)>,
     pub(super) stuck: bool,
+    pub(super) today: Option<Day>,
 }
 
 type Waiting = Vec<(oneshot::Sender<Result<Done, DeskError>>, Result<Done, DeskError>)>;
@@ -127,6 +129,7 @@ impl<S: Store + ?Sized> Writer<S> {
                 std::thread::sleep(STUCK);
                 continue;
             }
+            self.let_go_of_days();
             let mut pending = Pending::default();
             let mut waiting: Waiting = Vec::new();
             self.fire_timers(&mut pending);
@@ -196,6 +199,19 @@ impl<S: Store + ?Sized> Writer<S> {
             }
         }
         self.commit_or_say(pending);
+    }
+
+    /// Once a day: what is remembered for a while only is let go, in whole days.
+    fn let_go_of_days(&mut self) {
+        let today = Day::of(self.now);
+        if self.today == Some(today) {
+            return;
+        }
+        self.today = Some(today);
+        let oldest = Day(*today.remembered().start());
+        if let Err(error) = self.store.drop_before(Keyspace::Dedupe, oldest.bucket()) {
+            tracing::warn!(%error, "old dedupe keys were not let go; tomorrow again");
+        }
     }
 
     fn fire_timers(&mut self, pending: &mut Pending) {
@@ -283,6 +299,12 @@ impl<S: Store + ?Sized> Writer<S> {
                 self.house.fold_input(&input);
                 self.house_turn(pending, input, None, &[]).map(|()| Done::default())
             }
+            Work::Redrive { row, incoming } => self.take_redriven(pending, row, *incoming),
+            Work::Discard { row } => {
+                self.discard(pending, row).map(|is_there| Done { interaction: None, duplicate: !is_there })
+            }
+            Work::Revive { interaction, command } => self.redrive_command(pending, interaction, command),
+            Work::Erase { subjects } => self.erase(pending, subjects),
         }
     }
 
@@ -407,7 +429,7 @@ impl<S: Store + ?Sized> Writer<S> {
     }
 
     /// A record that belongs to nobody, for what must be in the log but changes nothing.
-    fn enter_for_nobody(&self, pending: &mut Pending, input: Input, body: &[u8]) -> Result<(), RecordError> {
+    pub(super) fn enter_for_nobody(&self, pending: &mut Pending, input: Input, body: &[u8]) -> Result<(), RecordError> {
         self.enter(
             pending,
             Entering {

@@ -40,7 +40,7 @@ impl Gate {
             .unwrap_or_default();
         // Every token is compared, so that the time taken says nothing about which one was near.
         let scopes = self.0.iter().filter(|access| access.token.matches(given)).map(|access| &access.scopes);
-        match scopes.last() {
+        match scopes.fold(None, |_, scopes| Some(scopes)) {
             None => Err(Box::new(problem(Code::NotAuthentic, "a bearer token of [[api.tokens]] is needed"))),
             Some(scopes) if scopes.contains(&scope) => Ok(()),
             Some(_) => {

@@ -1,6 +1,7 @@
 //! Folding: a record's input, facts and steps change an interaction. The live desk and recovery call the same lines.
 
 use jiff::Timestamp;
+use tandem_sdk::error::AdapterError;
 use tandem_sdk::model::{
     Action, Command, CommandId, Content, ContentType, Fact, FactKind, LegRef, Outcome, PartyKey, Personal, Relay, Role,
     Speaker,
@@ -95,7 +96,8 @@ impl Interaction {
             Input::Timer { name, .. } => {
                 self.timers.remove(name);
             }
-            Input::Outcome { command, result, .. } => return self.fold_outcome(*command, result.as_ref().ok()),
+            Input::Outcome { command, result, .. } => return self.fold_outcome(*command, result.as_ref()),
+            Input::Redriven { command, expires_at, order } => self.revive(*command, *expires_at, *order),
             Input::Chat(request) => {
                 self.customer.account = request.party;
                 self.customer.name = request.name.clone();
@@ -110,9 +112,15 @@ impl Interaction {
         None
     }
 
-    fn fold_outcome(&mut self, id: CommandId, outcome: Option<&Outcome>) -> Option<Command> {
+    fn fold_outcome(&mut self, id: CommandId, result: Result<&Outcome, &AdapterError>) -> Option<Command> {
         let command = self.owed.remove(&id)?;
-        let Some(outcome) = outcome else { return Some(command) };
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.bury(&command, error);
+                return Some(command);
+            }
+        };
         self.secrets.extend(command.keeps.values().filter(|name| name.starts_with("i/")).cloned());
         self.secrets.dedup();
         let placement = self.placements.iter_mut().rev().find(|placement| match &command.action {

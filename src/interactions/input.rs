@@ -84,6 +84,20 @@ pub enum Input {
         /// Name of the address in the vault.
         secret: String,
     },
+    /// Somebody sends a dead command back.
+    Redriven {
+        /// The command.
+        command: CommandId,
+        /// After this it is no longer worth trying.
+        expires_at: Timestamp,
+        /// Its new place in its lane.
+        order: u64,
+    },
+    /// Somebody had the personal data of these subjects erased.
+    Erased {
+        /// Whose.
+        subjects: Vec<tandem_sdk::model::SubjectId>,
+    },
     /// Rules are in force from here on.
     Activated {
         /// Content hash of the rules.

@@ -9,6 +9,7 @@ use tandem_sdk::model::{
     Personals, Relay, Speaker, SubjectId, Target,
 };
 
+use super::dead::Dead;
 use super::leg::{Leg, LegState, Side};
 
 /// Everything that is known of one interaction.
@@ -57,6 +58,9 @@ pub struct Interaction {
     /// What is owed and has no outcome yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub owed: BTreeMap<CommandId, Command>,
+    /// Commands that died, as far as they are kept for somebody to send them back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dead: BTreeMap<CommandId, Dead>,
     /// How often each purpose was used; the generation of the next command with it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub generations: BTreeMap<String, u32>,
@@ -262,6 +266,7 @@ impl Interaction {
             agent_parties: Vec::new(),
             served: false,
             owed: BTreeMap::new(),
+            dead: BTreeMap::new(),
             generations: BTreeMap::new(),
             timers: BTreeMap::new(),
             waiting: Vec::new(),
@@ -353,6 +358,9 @@ impl Personals for Interaction {
         }
         for (id, command) in &mut self.owed {
             command.each_personal(&mut |name, value| visit(&format!("owed.{id}.{name}"), value));
+        }
+        for (id, dead) in &mut self.dead {
+            dead.each_personal(&mut |name, value| visit(&format!("dead.{id}.{name}"), value));
         }
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod conduct;
 mod correlate;
+mod dead;
 mod fold;
 mod house;
 mod input;
@@ -18,6 +19,7 @@ mod settings;
 mod step;
 
 pub use correlate::{Belongs, generation_for, relatives};
+pub use dead::{DEAD_MOST, Dead};
 pub use fold::{Change, Known};
 pub use house::{Agent, House, Parked};
 pub use input::{ChatRequest, Input, Owner, Understood};

@@ -1,5 +1,7 @@
 //! A desk on a store in memory, with nobody around it: the test speaks as the clouds and answers as the workers.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;

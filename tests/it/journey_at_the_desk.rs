@@ -1,5 +1,7 @@
 //! The journey, told to a desk alone: what is said to it, and what it then owes.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
 use tandem::interactions::Settings;
 use tandem_sdk::model::{FactKind, Role};
 

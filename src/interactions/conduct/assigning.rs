@@ -16,10 +16,10 @@ impl Turn<'_> {
         let reason = known.reason.as_ref().map(|reason| reason.value.clone()).filter(|_| to.is_over());
         self.event(EventKind::LegChanged { leg: leg.clone(), state: to.name().to_owned(), reason }, at);
         match (side, to) {
-            (Side::Agents, LegState::Connected | LegState::Held) => {
-                if !matches!(from, LegState::Connected | LegState::Held) {
-                    self.assigned(leg, agent, at);
-                }
+            (Side::Agents, LegState::Connected | LegState::Held)
+                if !matches!(from, LegState::Connected | LegState::Held) =>
+            {
+                self.assigned(leg, agent, at);
             }
             (Side::Agents, state) if state.is_over() => self.agents_leg_ended(leg),
             (Side::Customer, state) if state.is_over() => self.customer_left(),

@@ -1,14 +1,14 @@
 //! Where to? Asking the CDP, deciding, starting the contact, and what happens when it does not work out.
 
 use tandem_sdk::error::AdapterError;
-use tandem_sdk::model::{Action, Attribute, ClosingReason, EventKind, LegRef, Personal};
+use tandem_sdk::model::{Action, Attribute, ClosingReason, EventKind, InstanceName, LegRef, Personal};
 use tandem_sdk::secret::SecretRole;
 
 use super::opening::or_else;
 use super::turn::{Owed, Turn, lane_to};
 use crate::interactions::{LegState, Note, ProfileState, Side, Stage, Step};
 use crate::routing::{self, Decision, Looked, ProfileView, Question, Standing};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// The profile did not come in time.
 pub(super) const DEADLINE: &str = "deadline";
@@ -108,7 +108,7 @@ impl Turn<'_> {
         }
     }
 
-    fn place(&mut self, decision: routing::Decision) {
+    fn place(&mut self, decision: Decision) {
         let (rule, target) = (decision.rule.clone(), decision.target.clone());
         self.step(Step::Decision(Box::new(decision)));
         let Some(generation) = self.it.placement().map(|placement| placement.generation) else { return };
@@ -157,15 +157,36 @@ impl Turn<'_> {
             format!("listen/{generation}"),
             Action::Listen { leg: leg.clone() },
         ));
+        self.enter(generation, instance, leg);
+        for held in self.it.waiting.clone() {
+            self.relay_to_agents(&held);
+        }
+    }
+
+    /// Enters the leg as the customer, or renews the connection to it.
+    fn enter(&mut self, generation: u32, instance: InstanceName, leg: &LegRef) {
         let (participant, connection) =
             (self.secret(&format!("{generation}/participant")), self.secret(&format!("{generation}/connection")));
+        let lane = lane_to(Side::Agents, generation);
         self.owe(
-            Owed::new(&*lane, instance, format!("enter/{generation}"), Action::Enter { leg: leg.clone() })
+            Owed::new(lane, instance, format!("enter/{generation}"), Action::Enter { leg: leg.clone() })
                 .uses(SecretRole::ParticipantToken, participant)
                 .keeps(SecretRole::ConnectionToken, connection),
         );
-        for held in self.it.waiting.clone() {
-            self.relay_to_agents(&held);
+    }
+
+    /// A connection is renewed when four fifths of its life are over.
+    pub(super) fn renew_connection_before(&mut self, generation: u32, expires_at: Timestamp) {
+        let life = expires_at.duration_since(self.context.now).max(SignedDuration::from_secs(1));
+        self.set_timer(&format!("renew/{generation}"), life.mul_f64(0.8));
+    }
+
+    /// A connection is about to expire.
+    pub(super) fn renew_connection(&mut self, generation: u32) {
+        let standing = self.it.placement().filter(|placement| placement.generation == generation).cloned();
+        if let Some((instance, leg)) = standing.and_then(|placement| Some((placement.target.instance, placement.leg?)))
+        {
+            self.enter(generation, instance, &leg);
         }
     }
 

@@ -5,7 +5,7 @@ use tandem_sdk::model::{Action, ClosingReason, Command, EventKind, LegRef, Outco
 
 use super::placing::UNAVAILABLE;
 use super::turn::Turn;
-use crate::interactions::LegState;
+use crate::interactions::{LegState, Stage};
 
 impl Turn<'_> {
     /// A command has its outcome.
@@ -27,6 +27,11 @@ impl Turn<'_> {
                 self.event(EventKind::LegChanged { leg: leg.clone(), state, reason: None }, self.context.now);
             }
             (Action::Place { .. }, Outcome::Placed { leg, .. }) => self.placed(leg),
+            (Action::Enter { .. }, Outcome::Issued { expires_at }) => {
+                if let Some(generation) = generation_of(&command.purpose.0) {
+                    self.renew_connection_before(generation, *expires_at);
+                }
+            }
             (Action::Say { leg, .. }, Outcome::Said { message, at }) => {
                 if let Some(late) = relayed(&command.purpose.0) {
                     let (leg, message): (LegRef, String) = (leg.clone(), message.clone());
@@ -51,8 +56,12 @@ impl Turn<'_> {
         }
         let purpose = command.purpose.0.clone();
         self.event(EventKind::CommandDead { purpose: purpose.clone(), error: error.clone() }, self.context.now);
-        let generation = purpose.split_once('/').and_then(|(_, rest)| rest.parse().ok());
+        let generation = generation_of(&purpose);
         match (&command.action, generation) {
+            // A connection that stood and cannot be renewed: ask what became of the leg before giving it up.
+            (Action::Enter { .. }, Some(_)) if self.it.placement().is_some_and(|one| one.stage == Stage::Entered) => {
+                self.inquire();
+            }
             (Action::Place { .. } | Action::Listen { .. } | Action::Enter { .. }, Some(generation)) => {
                 self.placement_refused(generation, error);
             }
@@ -60,6 +69,11 @@ impl Turn<'_> {
             _ => {}
         }
     }
+}
+
+/// The placement that a purpose such as `enter/2` is about.
+fn generation_of(purpose: &str) -> Option<u32> {
+    purpose.split_once('/').and_then(|(_, rest)| rest.parse().ok())
 }
 
 /// Whether a purpose is that of a relayed message, and whether it went out late.

@@ -19,7 +19,11 @@ impl Turn<'_> {
             "grace" => self.grace_is_over(),
             "hold" => self.release_due(),
             "silence" => self.ask_after_silence(),
-            _ => {}
+            _ => {
+                if let Some(generation) = name.strip_prefix("renew/").and_then(|rest| rest.parse().ok()) {
+                    self.renew_connection(generation);
+                }
+            }
         }
     }
 
@@ -48,7 +52,7 @@ impl Turn<'_> {
     }
 
     /// Asks what became of every agents' leg that is not known to be over.
-    fn inquire(&mut self) {
+    pub(super) fn inquire(&mut self) {
         let open: Vec<_> =
             self.it.agents_legs().filter(|leg| !leg.state().is_over()).map(|leg| leg.leg.clone()).collect();
         for leg in open {

@@ -233,7 +233,7 @@ impl Owed {
 }
 
 /// The lane towards a side: one for the customer, one for each placement.
-pub fn lane_to(side: Side, placement: u32) -> String {
+pub(super) fn lane_to(side: Side, placement: u32) -> String {
     match side {
         Side::Customer => "customer".to_owned(),
         Side::Agents => format!("agents/{placement}"),
