@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tandem_sdk::model::Event;
+use tandem_sdk::model::{CommandId, Event, InteractionId};
 
 use super::cloud_event::{CloudEvent, Recorded, Source, name_of};
 use super::cursor::Cursor;
 use super::page::{Among, Item, Page, Sight, Wanted};
+use crate::desk;
 use crate::interactions::{Owner, Step};
 use crate::record::{Opened, Record, RecordError};
 use crate::store::{KeyError, Keys, Log, Store, StoreError};
@@ -147,6 +148,20 @@ impl Reader {
         reading.looked = reading.looked.saturating_add(1);
         reading.bytes = reading.bytes.saturating_add(bytes.len());
         Ok(reading.items.len() < wanted.most && reading.looked < LOOKED_AT && reading.bytes < BYTES)
+    }
+
+    /// Dead commands behind an id and whose they are, in the order of their ids.
+    pub fn dead_commands(
+        &self,
+        after: Option<CommandId>,
+        most: usize,
+    ) -> Result<Vec<(CommandId, InteractionId)>, ReadError> {
+        Ok(desk::dead_commands(&*self.store, after, most)?)
+    }
+
+    /// Whose a dead command is; `None` when no such command is dead.
+    pub fn owner_of_dead(&self, command: CommandId) -> Result<Option<InteractionId>, ReadError> {
+        Ok(desk::owner_of_dead(&*self.store, command)?)
     }
 
     /// These records, as far as they are kept. What is sealed is opened only for [`Sight::Text`].

@@ -192,6 +192,8 @@ fn came(input: &Input) -> String {
         Input::TokenRejected { .. } => "a token was not accepted".to_owned(),
         Input::Learned {} => "facts that were asked for, or had waited".to_owned(),
         Input::ConfirmationAsked { instance, .. } => format!("{instance} wants a subscription to be confirmed"),
+        Input::Redriven { command, .. } => format!("somebody sent command {command} back"),
+        Input::Erased { subjects } => format!("personal data of {} subjects were erased", subjects.len()),
         Input::Activated { .. } => "rules are in force".to_owned(),
     }
 }

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use tandem_sdk::error::{AdapterError, ErrorKind};
-use tandem_sdk::model::{Command, InteractionId, PartyKey, SubjectId};
+use tandem_sdk::model::{Command, Identity, InteractionId, PartyKey, SubjectId};
 use tandem_sdk::secret::{Secret, SecretRole};
 use tokio::sync::oneshot;
 
 use super::answer::{Overview, Status, tell};
 use super::outbox::Entry;
-use super::persist;
 use super::run::Writer;
 use super::work::Pending;
 use crate::interactions::{House, Interaction};
@@ -34,6 +33,17 @@ pub struct Claim {
     pub now: jiff::Timestamp,
 }
 
+/// Who a person is whose data are looked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Whose {
+    /// A person in one cloud, or by a caller's word.
+    Party(PartyKey),
+    /// By what they are recognised.
+    Identity(Identity),
+    /// The customer of an interaction.
+    Interaction(InteractionId),
+}
+
 /// A question about the state.
 pub(super) enum Asked {
     /// One interaction.
@@ -44,10 +54,8 @@ pub(super) enum Asked {
     House(oneshot::Sender<House>),
     /// A secret of an interaction, for the caller of `POST /v1/chats`.
     Secret(String, oneshot::Sender<Option<Secret>>),
-    /// Whose data are a customer's.
-    Subjects(PartyKey, oneshot::Sender<Vec<SubjectId>>),
-    /// Destroy these subjects' keys.
-    Erase(Vec<SubjectId>, oneshot::Sender<bool>),
+    /// Whose data are a person's.
+    Subjects(Whose, oneshot::Sender<Option<Vec<SubjectId>>>),
     /// How the desk is.
     Status(oneshot::Sender<Status>),
 }
@@ -133,7 +141,7 @@ impl<S: Store + ?Sized> Writer<S> {
                         owed: it.owed.len(),
                     })
                     .collect();
-                all.sort_by(|a, b| (b.changed_at, b.id).cmp(&(a.changed_at, a.id)));
+                all.sort_by_key(|one| std::cmp::Reverse((one.changed_at, one.id)));
                 all.truncate(most);
                 tell(reply, all);
             }
@@ -143,27 +151,8 @@ impl<S: Store + ?Sized> Writer<S> {
                 let text = found.and_then(|found| String::from_utf8(found.reveal().to_vec()).ok());
                 tell(reply, text.map(Secret::new));
             }
-            Asked::Subjects(party, reply) => {
-                tell(reply, persist::subjects_of(party, &*self.store).unwrap_or_default());
-            }
-            Asked::Erase(subjects, reply) => tell(reply, self.erase(&subjects)),
+            Asked::Subjects(whose, reply) => tell(reply, self.subjects(&whose).ok()),
             Asked::Status(reply) => tell(reply, self.status()),
         }
-    }
-
-    /// Destroys the keys of these subjects. What was sealed under them stays where it is and can be read by nobody.
-    fn erase(&mut self, subjects: &[SubjectId]) -> bool {
-        let mut pending = Pending::default();
-        for subject in subjects {
-            if self.keys.destroy(persist::stored(*subject), &mut pending.rows).is_err() {
-                return false;
-            }
-        }
-        for it in self.shelf.of_subjects(subjects) {
-            let (mut it, seq) = (it, self.next_seq);
-            tandem_sdk::model::Personals::detach(&mut it);
-            self.shelf.put_dirty(it, seq.saturating_sub(1));
-        }
-        self.commit(pending).is_ok()
     }
 }

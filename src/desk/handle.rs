@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tandem_sdk::model::{CommandId, InteractionId, PartyKey, SubjectId};
+use tandem_sdk::model::{CommandId, InteractionId, SubjectId};
 use tandem_sdk::secret::Secret;
 use tokio::sync::{oneshot, watch};
 
 use super::answer::{DeskError, Done, Overview, Status};
-use super::claims::{Asked, Claim};
+use super::claims::{Asked, Claim, Whose};
 use super::lanes::{Lanes, Priority};
 use super::run::Message;
 use super::work::Work;
@@ -100,14 +100,14 @@ impl Desk {
         self.ask(|reply| Asked::Secret(name, reply)).await
     }
 
-    /// Whose data are a customer's.
-    pub async fn subjects_of(&self, party: PartyKey) -> Result<Vec<SubjectId>, DeskError> {
-        self.ask(|reply| Asked::Subjects(party, reply)).await
+    /// Every subject under whose key a person's data may be sealed.
+    pub async fn subjects_of(&self, whose: Whose) -> Result<Vec<SubjectId>, DeskError> {
+        self.ask(|reply| Asked::Subjects(whose, reply)).await?.ok_or(DeskError::Unavailable)
     }
 
-    /// Destroys the keys of these subjects, for ever.
-    pub async fn erase(&self, subjects: Vec<SubjectId>) -> Result<bool, DeskError> {
-        self.ask(|reply| Asked::Erase(subjects, reply)).await
+    /// Destroys the keys of these subjects, for ever, and records that it was done. Subjects that have none are fine.
+    pub async fn erase(&self, subjects: Vec<SubjectId>) -> Result<(), DeskError> {
+        self.submit(Priority::Webhook, Work::Erase { subjects }).await.map(|_| ())
     }
 
     /// How the desk is.

@@ -1,12 +1,11 @@
 //! The house's inputs on their way through the desk: agents, tokens, parked facts, chats, subscriptions.
 
-use tandem_sdk::model::{
-    Channel, Command, Derive, Fact, IdentityKind, InstanceName, LegRef, PartyKey, Personal, SubjectId,
-};
+use tandem_sdk::model::{Channel, Command, Derive, Fact, InstanceName, LegRef, PartyKey, Personal, SubjectId};
 use tandem_sdk::secret::{Secret, SecretRole};
 
 use super::answer::Done;
 use super::persist;
+use super::redriving::BY;
 use super::run::Writer;
 use super::work::{Entering, Pending, begin, key_error};
 use crate::interactions::conduct::INTERACTION_ATTRIBUTE;
@@ -141,7 +140,7 @@ impl<S: Store + ?Sized> Writer<S> {
         self.house = house;
         self.enter_house(pending, Input::Learned {}, steps, &[])?;
         let instance = self.setup.instance_of(leg);
-        self.take_facts(pending, &instance, Input::Learned {}, facts, &[]).map(drop)
+        self.file_parked(pending, &instance, leg, facts)
     }
 
     /// Nobody came for the contact: what its cloud says decides, else it is an interaction of its own.
@@ -156,7 +155,26 @@ impl<S: Store + ?Sized> Writer<S> {
         // The attribute that names the interaction may be on any of them; the first to be filed must have it.
         facts.sort_by_key(|fact| !fact.attributes.contains_key(INTERACTION_ATTRIBUTE));
         let instance = self.setup.instance_of(leg);
-        self.take_facts(pending, &instance, Input::Learned {}, facts, &[]).map(drop)
+        self.file_parked(pending, &instance, leg, facts)
+    }
+
+    /// Files facts that were parked. The records that parked them are sealed under the contact's own key, so the
+    /// customer's erasure must find it.
+    fn file_parked(
+        &mut self,
+        pending: &mut Pending,
+        instance: &InstanceName,
+        leg: &LegRef,
+        facts: Vec<Fact>,
+    ) -> Result<(), RecordError> {
+        self.take_facts(pending, instance, Input::Learned {}, facts, &[])?;
+        if let Some(id) = self.interaction_of(pending, leg.id())?
+            && let Some(it) = self.load(id)?
+        {
+            let same = persist::same_ref(it.subject, SubjectId(leg.id().0));
+            pending.rows.put(Keyspace::Refs, same, Vec::new());
+        }
+        Ok(())
     }
 
     /// A verified caller's wish for a chat.
@@ -172,6 +190,8 @@ impl<S: Store + ?Sized> Writer<S> {
             return Ok(Done { interaction: Some(id), duplicate: true });
         }
         let party = customer_party(&request, self);
+        // Whoever asks to be erased names any of their identities.
+        let parties: Vec<PartyKey> = request.identities.iter().filter_map(|identity| self.party(identity)).collect();
         request.party = party;
         if let Some(party) = party {
             request.known_address = self.known_address(party)?;
@@ -183,6 +203,9 @@ impl<S: Store + ?Sized> Writer<S> {
         let input = Input::Chat(Box::new(request));
         it.fold_input(&input);
         self.refer(pending, leg.id(), id);
+        for party in parties {
+            pending.rows.put(Keyspace::Refs, persist::party_ref(party, subject), Vec::new());
+        }
         self.turn(pending, it, Some(opening), input, None, Vec::new(), Vec::new(), &[])?;
         Ok(Done { interaction: Some(id), duplicate: false })
     }
@@ -234,10 +257,9 @@ impl<S: Store + ?Sized> Writer<S> {
 
 /// Who the caller says that the customer is: by the company's own number, else by phone or e-mail.
 fn customer_party<S: Store + ?Sized>(request: &ChatRequest, writer: &Writer<S>) -> Option<PartyKey> {
-    let order = [IdentityKind::Customer, IdentityKind::Phone, IdentityKind::Email, IdentityKind::CommunicationUser];
-    let identity = order
+    let identity = BY
         .iter()
         .find_map(|kind| request.identities.iter().find(|identity| identity.kind == *kind))
         .filter(|identity| identity.verified)?;
-    Some(PartyKey::of(&writer.setup.id_key, &format!("{:?}", identity.kind).to_lowercase(), identity.value.reveal()?))
+    writer.party(identity)
 }

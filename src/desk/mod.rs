@@ -14,14 +14,17 @@ mod lanes;
 mod loading;
 mod outbox;
 mod persist;
+mod reading;
 mod recover;
+mod redriving;
 mod run;
 mod shelf;
 mod work;
 
 pub use answer::{DeskError, Done, Overview, Status};
-pub use claims::Claim;
+pub use claims::{Claim, Whose};
 pub use handle::Desk;
 pub use lanes::{Capacities, Priority};
 pub use loading::{Setup, open};
+pub use reading::{dead_commands, owner_of_dead};
 pub use work::{Incoming, Work};

@@ -1,6 +1,10 @@
 //! How states and references stand in the store.
 
-use tandem_sdk::model::{InteractionId, LegId, PartyKey, Personals, SubjectId};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::Bytes;
+use tandem_sdk::model::{CommandId, InteractionId, LegId, PartyKey, Personals, SubjectId};
 use uuid::Uuid;
 
 use crate::interactions::{House, Interaction};
@@ -23,6 +27,13 @@ const LEG: u8 = 1;
 const PARTY: u8 = 2;
 /// Relation: customer identity → their address in the customer's cloud (sealed under the house's key).
 const ADDRESS: u8 = 3;
+/// Relation: dead command → its interaction.
+const DEAD: u8 = 4;
+/// Relation: subject → other subjects whose data are the same person's.
+const SAME: u8 = 5;
+
+/// Subjects that one person may have at most.
+const RELATED: usize = 10_000;
 
 pub(super) fn stored(subject: SubjectId) -> StoredSubject {
     StoredSubject(*subject.0.as_bytes())
@@ -51,17 +62,31 @@ pub(super) fn put_interaction<S: Store + ?Sized>(
     Ok(())
 }
 
-/// Writes the house down.
+/// Writes the house down. What is parked is sealed under its contact's own key, so that it can be erased with it.
 pub(super) fn put_house<S: Store + ?Sized>(
     mut house: House,
     keys: &Keys<S>,
     batch: &mut Batch,
 ) -> Result<(), RecordError> {
     let key = state_key(HOUSE, b"house");
-    let personal = house.detach();
-    let value =
-        sealed_row(&key, StoredSubject::HOUSE, &serde_json::to_vec(&house)?, &join(&personal, b"")?, keys, batch)?;
-    batch.put(Keyspace::States, key, value);
+    let mut by_subject: BTreeMap<StoredSubject, Vec<(String, String)>> = BTreeMap::new();
+    let mut own = Vec::new();
+    for (name, value) in house.detach() {
+        let parked = name.strip_prefix("parked.").and_then(|rest| rest.split_once('.')?.0.parse::<usize>().ok());
+        match parked.and_then(|n| house.parked.get(n)) {
+            Some(parked) => {
+                by_subject.entry(stored(SubjectId(parked.fact.leg.id().0))).or_default().push((name, value))
+            }
+            None => own.push((name, value)),
+        }
+    }
+    let place = Place::Row { keyspace: Keyspace::States, key: &key };
+    let mut sealed = Vec::new();
+    keys.seal(&mut sealed, StoredSubject::HOUSE, place, &join(&own, b"")?, batch)?;
+    for (subject, personal) in by_subject {
+        keys.seal(&mut sealed, subject, place, &join(&personal, b"")?, batch)?;
+    }
+    batch.put(Keyspace::States, key.as_slice(), Frame::encode(&serde_json::to_vec(&house)?, Some(&sealed))?);
     Ok(())
 }
 
@@ -86,9 +111,10 @@ where
     let frame = Frame::decode(value)?;
     let mut state: T = serde_json::from_slice(frame.plain)?;
     if let Some(sealed) = frame.sealed {
-        let (part, _) = Part::split(sealed).map_err(crate::store::KeyError::from)?;
-        if let Sealed::Text(text) = keys.open_part(&part, Place::Row { keyspace: Keyspace::States, key })? {
-            state.attach(part_text(&text)?.0);
+        for part in Part::all(sealed).map_err(crate::store::KeyError::from)? {
+            if let Sealed::Text(text) = keys.open_part(&part, Place::Row { keyspace: Keyspace::States, key })? {
+                state.attach(part_text(&text)?.0);
+            }
         }
     }
     Ok(state)
@@ -125,7 +151,6 @@ pub(super) fn open_interactions<S: Store + ?Sized>(
     store: &S,
     keys: &Keys<S>,
 ) -> Result<(Vec<Interaction>, Option<Vec<u8>>), RecordError> {
-    use std::ops::Bound;
     let start = from.map_or_else(|| Bound::Included(vec![OPEN]), |key| Bound::Excluded(key.to_vec()));
     let end = [OPEN + 1];
     let rows = store
@@ -151,11 +176,53 @@ pub(super) fn address_ref(party: PartyKey) -> Vec<u8> {
     RefKey { relation: ADDRESS, from: *party.0.as_bytes(), to: None }.encode()
 }
 
+/// The key of the row that says that another subject's data are the same person's.
+pub(super) fn same_ref(subject: SubjectId, other: SubjectId) -> Vec<u8> {
+    RefKey { relation: SAME, from: *subject.0.as_bytes(), to: Some(*other.0.as_bytes()) }.encode()
+}
+
+/// The key of the row that says whose a dead command is.
+pub(super) fn dead_ref(command: CommandId) -> Vec<u8> {
+    RefKey { relation: DEAD, from: *command.0.as_bytes(), to: None }.encode()
+}
+
+/// Dead commands and the interactions that they belong to, in the order of their ids.
+pub(super) fn dead_commands<S: Store + ?Sized>(
+    after: Option<CommandId>,
+    most: usize,
+    store: &S,
+) -> Result<Vec<(CommandId, InteractionId)>, StoreError> {
+    let from = after.map_or_else(|| vec![DEAD], dead_ref);
+    let rows = store.range(Keyspace::Refs, Bound::Excluded(&from), Bound::Excluded(&[DEAD + 1]), most)?;
+    let pair = |(key, value): &(Bytes, Bytes)| {
+        let command = CommandId(Uuid::from_bytes(RefKey::decode(key)?.from));
+        Some((command, InteractionId(Uuid::from_slice(value).ok()?)))
+    };
+    Ok(rows.iter().filter_map(pair).collect())
+}
+
+/// The interaction that a dead command belongs to.
+pub(super) fn owner_of_dead<S: Store + ?Sized>(
+    command: CommandId,
+    store: &S,
+) -> Result<Option<InteractionId>, StoreError> {
+    let row = store.get(Keyspace::Refs, &dead_ref(command))?;
+    Ok(row.and_then(|row| Uuid::from_slice(&row).ok()).map(InteractionId))
+}
+
 /// The subjects whose data are this customer's.
 pub(super) fn subjects_of<S: Store + ?Sized>(party: PartyKey, store: &S) -> Result<Vec<SubjectId>, StoreError> {
-    use std::ops::Bound;
-    let from = RefKey { relation: PARTY, from: *party.0.as_bytes(), to: Some([0; 16]) }.encode();
-    let to = RefKey { relation: PARTY, from: *party.0.as_bytes(), to: Some([0xff; 16]) }.encode();
-    let rows = store.range(Keyspace::Refs, Bound::Included(&from), Bound::Included(&to), 10_000)?;
+    related(PARTY, party.0, store)
+}
+
+/// Other subjects whose data are the same person's.
+pub(super) fn same_as<S: Store + ?Sized>(subject: SubjectId, store: &S) -> Result<Vec<SubjectId>, StoreError> {
+    related(SAME, subject.0, store)
+}
+
+fn related<S: Store + ?Sized>(relation: u8, from: Uuid, store: &S) -> Result<Vec<SubjectId>, StoreError> {
+    let first = RefKey { relation, from: *from.as_bytes(), to: Some([0; 16]) }.encode();
+    let last = RefKey { relation, from: *from.as_bytes(), to: Some([0xff; 16]) }.encode();
+    let rows = store.range(Keyspace::Refs, Bound::Included(&first), Bound::Included(&last), RELATED)?;
     Ok(rows.iter().filter_map(|(key, _)| RefKey::decode(key)?.to).map(|to| SubjectId(Uuid::from_bytes(to))).collect())
 }

@@ -65,6 +65,30 @@ pub enum Work {
         /// Its name in the vault.
         secret: String,
     },
+    /// A vendor message that was in quarantine and is understood now.
+    Redrive {
+        /// Its row in quarantine.
+        row: QuarantineKey,
+        /// The message, decoded again.
+        incoming: Box<Incoming>,
+    },
+    /// An input in quarantine that nobody wants.
+    Discard {
+        /// Its row.
+        row: QuarantineKey,
+    },
+    /// A dead command that is to be owed again.
+    Revive {
+        /// Whose it is.
+        interaction: InteractionId,
+        /// The command.
+        command: CommandId,
+    },
+    /// Subjects whose personal data are to be erased.
+    Erase {
+        /// Whose.
+        subjects: Vec<SubjectId>,
+    },
 }
 
 /// What one commit will write.
@@ -75,6 +99,13 @@ pub(super) struct Pending {
     seen: HashSet<[u8; 16]>,
     facts: HashSet<[u8; 32]>,
     legs: HashMap<LegId, InteractionId>,
+}
+
+impl Pending {
+    /// Whether nothing with this digest was seen in this commit; from now on it was.
+    pub(super) fn is_first(&mut self, digest: [u8; 16]) -> bool {
+        self.seen.insert(digest)
+    }
 }
 
 /// An aggregate, and what one record does to it.
@@ -129,7 +160,7 @@ impl<S: Store + ?Sized> Writer<S> {
 
     /// Takes one vendor message.
     pub(super) fn take_envelope(&mut self, pending: &mut Pending, incoming: Incoming) -> Result<Done, RecordError> {
-        let Incoming { instance, envelope, decoded, mapping } = incoming;
+        let (instance, envelope) = (&incoming.instance, &incoming.envelope);
         let digests: Vec<[u8; 16]> =
             envelope.dedupe.iter().map(|key| digest(&[&instance.0, &envelope.door, key])).collect();
         let today = Day::of(self.now);
@@ -144,6 +175,12 @@ impl<S: Store + ?Sized> Writer<S> {
             pending.rows.put(Keyspace::Dedupe, DedupeKey { day: today, digest }.encode(), seq.to_be_bytes().to_vec());
             pending.seen.insert(digest);
         }
+        self.take_decoded(pending, incoming)
+    }
+
+    /// Takes one vendor message that nobody took before.
+    pub(super) fn take_decoded(&mut self, pending: &mut Pending, incoming: Incoming) -> Result<Done, RecordError> {
+        let Incoming { instance, envelope, decoded, mapping } = incoming;
         let (understood, facts) = match decoded {
             Decoded::Facts(facts) => (Understood::Facts, facts),
             Decoded::Ignored { reason, unknown } => (Understood::Ignored { reason, unknown }, Vec::new()),
@@ -292,6 +329,10 @@ impl<S: Store + ?Sized> Writer<S> {
         for party in it.customer.key.into_iter().chain(it.customer.account) {
             pending.rows.put(Keyspace::Refs, persist::party_ref(party, subject), Vec::new());
         }
+        if let Some(party) = it.customer.key.filter(|party| party.0 != subject.0) {
+            // A later conversation of the same user, which no caller vouched for, is sealed under the user's own key.
+            pending.rows.put(Keyspace::Refs, persist::same_ref(subject, SubjectId(party.0)), Vec::new());
+        }
         self.enter(pending, Entering { owner, subject, opens, input, facts, steps, body })?;
         self.shelf.put_dirty(it, seq);
         wanted.into_iter().try_for_each(|input| self.house_turn(pending, input, None, &[]))
@@ -393,9 +434,11 @@ impl<S: Store + ?Sized> Writer<S> {
         match owner {
             Owner::Interaction(id) => {
                 let Some(mut it) = self.load(id)? else { return Ok(Done::default()) };
+                let dead: Vec<CommandId> = it.dead.keys().copied().collect();
                 let Some(settled) = it.fold_input(&input) else {
                     return Ok(Done { interaction: Some(id), duplicate: true });
                 };
+                self.keep_dead(pending, &dead, &it);
                 self.keep_secrets(pending, persist::stored(it.subject), &settled, secrets)?;
                 self.refer_outcome(pending, &input, &it)?;
                 let placed = match &input {

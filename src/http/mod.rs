@@ -3,11 +3,14 @@
 mod access;
 mod agents;
 mod chats;
+mod deadletters;
+mod erasures;
 mod events;
 mod following;
 mod hooks;
 mod interactions;
 mod problem;
+mod quarantine;
 mod query;
 mod routes;
 mod serve;

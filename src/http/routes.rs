@@ -12,7 +12,7 @@ use super::following::Following;
 use super::hooks::Hooks;
 use super::problem::{Code, problem};
 use super::signs::Signs;
-use super::{agents, events, interactions};
+use super::{agents, deadletters, erasures, events, interactions, quarantine};
 
 /// The rooms that answer the door.
 pub struct Rooms {
@@ -35,7 +35,10 @@ pub fn routes(rooms: Rooms) -> Router {
         .merge(rooms.chats.routes())
         .merge(events::routes(rooms.following.clone()))
         .merge(interactions::routes(rooms.following.clone()))
-        .merge(agents::routes(rooms.following))
+        .merge(agents::routes(rooms.following.clone()))
+        .merge(quarantine::routes(rooms.following.clone()))
+        .merge(deadletters::routes(rooms.following.clone()))
+        .merge(erasures::routes(rooms.following))
         .merge(rooms.signs.routes())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, rooms.timeout))
         .fallback(|| async { problem(Code::NotFound, "no such address") })
