@@ -13,9 +13,10 @@ pub use decode::Tables;
 pub use settings::{ApiKey, Basic, Bearer, Chat, Credentials, Endpoints, EventBridge, Settings, Sns, Timeouts};
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use tandem_sdk::doors::{Context, Decode, Doors, Kind, Traits};
+use tandem_sdk::doors::{Context, Decode, Doors, Kind, Reading, Traits};
 use tandem_sdk::problem::Problem;
 
 use carry::{Carrier, Clouds, Relate};
@@ -29,7 +30,13 @@ pub const CONTACT: &str = "contact";
 pub const MESSAGE_LIMIT: usize = 16_384;
 
 /// Amazon Connect chat.
-pub const KIND: Kind = Kind { name: SYSTEM, build };
+pub const KIND: Kind = Kind { name: SYSTEM, build, read: Some(read) };
+
+/// Reads EventBridge events, their bare detail, SNS messages, and arrays of them.
+fn read(mappings: &Path, account: &str) -> Result<Reading, Vec<Problem>> {
+    let decode = Tables::load(&mappings.join(SYSTEM), account)?;
+    Ok(Reading { split: receive::unverified, decode: Arc::new(decode) })
+}
 
 fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Problem>> {
     let checked = settings::read::<Settings>(settings)?.check(context.base)?;

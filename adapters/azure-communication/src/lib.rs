@@ -1,9 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use tandem_sdk::doors::{Carry, Context, Decode, Doors, Kind, Probe, Receive, Traits};
+use tandem_sdk::doors::{Carry, Context, Decode, Doors, Kind, Probe, Reading, Receive, Traits};
 use tandem_sdk::problem::Problem;
 
 mod carry;
@@ -28,7 +29,7 @@ pub use decode::Tables;
 pub use settings::{Entra, EventGrid, HeaderSecret, QuerySecret, Settings, Size};
 
 /// Azure Communication Services chat, reported by Event Grid.
-pub const KIND: Kind = Kind { name: "azure-communication", build };
+pub const KIND: Kind = Kind { name: "azure-communication", build, read: Some(read) };
 
 /// Longest message text, in bytes of UTF-8. The vendor says 28 KB and not what a KB is; this fits both ways.
 pub const MESSAGE_LIMIT: usize = 28_000;
@@ -77,4 +78,10 @@ fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Prob
             agents: BTreeMap::new(),
         },
     })
+}
+
+/// Reads bodies as Event Grid delivers them, in both schemas, batched or not.
+fn read(mappings: &Path, account: &str) -> Result<Reading, Vec<Problem>> {
+    let decode = Tables::load(&mappings.join(KIND.name), account)?;
+    Ok(Reading { split: receive::unverified, decode: Arc::new(decode) })
 }

@@ -23,7 +23,7 @@ use lookup::Cdp;
 pub const SYSTEM: &str = "cdp-http";
 
 /// A CDP that tells profiles over HTTP.
-pub const KIND: Kind = Kind { name: SYSTEM, build };
+pub const KIND: Kind = Kind { name: SYSTEM, build, read: None };
 
 #[expect(clippy::needless_pass_by_value, reason = "every kind has this signature")]
 fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Problem>> {

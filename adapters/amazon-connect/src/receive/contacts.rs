@@ -38,7 +38,7 @@ impl ContactsDoor {
     }
 }
 
-fn envelope(body: &Bytes, origin: &str) -> Envelope {
+pub(super) fn envelope(body: &Bytes, origin: &str) -> Envelope {
     let event = serde_json::from_slice::<Map<String, Value>>(body).unwrap_or_default();
     let (kind, dedupe) = identify(&event, body);
     Envelope { door: CONTACTS.to_owned(), kind, dedupe, origin: vec![origin.to_owned()], body: body.clone() }

@@ -9,10 +9,12 @@ mod credential;
 #[cfg(test)]
 mod forge;
 mod notice;
+mod unverified;
 
 pub(crate) use certificate::Trust;
 pub(crate) use chat::{CHAT, ChatDoor};
 pub(crate) use contacts::{CONTACTS, ContactsDoor};
+pub(crate) use unverified::unverified;
 
 use tandem_sdk::doors::{Receive, Received, Refusal, Request};
 use url::Url;
