@@ -28,11 +28,13 @@ pub struct Kind {
     /// Reads the settings and makes the doors, or names every problem.
     pub build: fn(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Problem>>,
     /// Opens a reading of payloads without any instance; `None` where nothing is ever received.
-    pub read: Option<fn(mappings: &Path, account: &str) -> Result<Reading, Vec<Problem>>>,
+    pub read: Option<OpenReading>,
 }
 
+/// Opens a [`Reading`]: `mappings` is the folder of all mappings, `account` what leg refs say where the payload does not.
+pub type OpenReading = fn(mappings: &Path, account: &str) -> Result<Reading, Vec<Problem>>;
+
 /// What reads payloads that somebody has in a file: split and decoded as if they had come in, but verified by nobody.
-/// `mappings` is the folder of all mappings, `account` what leg refs say where the payload does not.
 #[derive(Clone)]
 pub struct Reading {
     /// Body → envelopes, in order. What cannot be split is one envelope.
