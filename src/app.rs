@@ -51,9 +51,28 @@ pub struct App {
     clock: Arc<dyn Clock>,
 }
 
+/// What a hub that does not run has kept.
+pub struct AtRest {
+    /// What its desk would be given.
+    pub setup: Setup,
+    /// The rules of today.
+    pub rules: Arc<Rules>,
+    /// The store, held by this process: no hub can run over it meanwhile.
+    pub store: Arc<dyn Store>,
+    /// The data keys.
+    pub keys: Arc<Keys<dyn Store>>,
+    /// Reads the log.
+    pub reader: Reader,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// Why a hub that was built could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// Nothing was ever kept there.
+    #[error("{} is no data directory of a hub", .0.display())]
+    NoStore(PathBuf),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -170,6 +189,21 @@ impl App {
             in_memory: config.desk.in_memory,
             fold_most: config.desk.snapshot,
         }
+    }
+
+    /// Opens store and keys of a hub that does not run, for the verbs that look at what it kept. Makes nothing: a folder
+    /// in which no hub ever kept anything is refused.
+    pub fn at_rest(self) -> Result<AtRest, RunError> {
+        if !self.data.join("FORMAT").exists() {
+            return Err(RunError::NoStore(self.data));
+        }
+        let (setup, config) = (self.setup(), &self.loaded.config);
+        let source = Source::new(&*config.deployment.name, config.deployment.domain.clone());
+        let settings = store::Settings { cache_bytes: config.store.cache.get(), ..store::Settings::default() };
+        let store: Arc<dyn Store> = Arc::new(Embedded::open(&self.data, settings)?);
+        let keys = Arc::new(Keys::open(Arc::clone(&store), self.masters, Arc::new(OsEntropy::new()), DATA_KEYS)?);
+        let reader = Reader::new(Arc::clone(&store), Arc::clone(&keys), source);
+        Ok(AtRest { setup, rules: self.rules, store, keys, reader, clock: self.clock })
     }
 
     /// Runs until the house is asked to stop. `listening` is told the address once requests are taken.

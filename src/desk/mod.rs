@@ -7,6 +7,7 @@
 //! **Invariant:** recovery folds recorded facts and steps; it never decodes and never decides.
 
 mod answer;
+mod at_rest;
 mod claims;
 mod handle;
 mod house_work;
@@ -22,6 +23,7 @@ mod shelf;
 mod work;
 
 pub use answer::{DeskError, Done, Overview, Status};
+pub use at_rest::interaction_at_rest;
 pub use claims::{Claim, Whose};
 pub use handle::Desk;
 pub use lanes::{Capacities, Priority};

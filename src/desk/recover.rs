@@ -46,7 +46,8 @@ pub(super) fn recover<S: Store + ?Sized>(writer: &mut Writer<S>) -> Result<(), R
     Ok(())
 }
 
-fn watermark<S: Store + ?Sized>(store: &S) -> Result<u64, RecordError> {
+/// The first record that may not be written down yet.
+pub(super) fn watermark<S: Store + ?Sized>(store: &S) -> Result<u64, RecordError> {
     let Some(name) = MetaName::new("desk") else { return Ok(FIRST_SEQ) };
     let row = store.get(Keyspace::Meta, &MetaKey::Watermark(name).encode()).map_err(KeyError::from)?;
     let written = row.and_then(|row| row.as_ref().try_into().ok()).map_or(FIRST_SEQ, u64::from_be_bytes);

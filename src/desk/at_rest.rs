@@ -1,0 +1,41 @@
+//! What a desk that does not run would know, read from its store. Nothing is written.
+
+use std::sync::Arc;
+
+use tandem_sdk::model::InteractionId;
+
+use super::{persist, recover};
+use crate::interactions::{Interaction, Known, Owner};
+use crate::record::{Record, RecordError};
+use crate::store::{KeyError, Keys, Log, Store};
+
+/// Records read at once.
+const RECORDS: usize = 1000;
+/// Bytes of records read at once.
+const BYTES: usize = 4 * 1024 * 1024;
+
+/// An interaction as its desk left it: as it was written down, and the records since then folded into it.
+pub fn interaction_at_rest<S: Store + ?Sized>(
+    id: InteractionId,
+    known: Known,
+    store: &Arc<S>,
+    keys: &Keys<S>,
+) -> Result<Option<Interaction>, RecordError> {
+    let mut found = persist::get_interaction(id, &**store, keys)?;
+    let log = Log::new(Arc::clone(store));
+    let mut seq = recover::watermark(&**store)?;
+    loop {
+        let entries = log.read(seq, RECORDS, BYTES).map_err(KeyError::from)?;
+        let Some((last, _)) = entries.last() else { return Ok(found) };
+        seq = last.saturating_add(1);
+        for (_, bytes) in &entries {
+            if Record::decode_plain(bytes)?.owner != Owner::Interaction(id) {
+                continue;
+            }
+            let (record, _) = Record::decode(bytes, keys)?;
+            if let Some(folded) = recover::fold_interaction(found.clone(), id, &record, known) {
+                found = Some(folded);
+            }
+        }
+    }
+}
