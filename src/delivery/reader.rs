@@ -224,3 +224,106 @@ impl From<KeyError> for ReadError {
         ReadError::Record(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+    use tandem_sdk::model::{EventId, EventKind, SubjectId};
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::interactions::Input;
+    use crate::store::rows::log_entry::{LogKey, SEQS_PER_BUCKET};
+    use crate::store::{Batch, Keyspace, MasterKey, MasterKeys, Memory, SeededEntropy};
+
+    /// A log of which the first stretch was dropped; every record has two events.
+    fn reader(seqs: impl Iterator<Item = u64>) -> Reader {
+        let store: Arc<dyn Store> = Arc::new(Memory::new());
+        let masters = MasterKeys::new(MasterKey::new(Zeroizing::new([7; 32])), vec![]);
+        let keys = Keys::open(Arc::clone(&store), masters, Arc::new(SeededEntropy::new(1)), 10).unwrap();
+        let mut batch = Batch::new();
+        for seq in seqs {
+            let entry = record(seq).encode(b"", &keys, &mut Batch::new()).unwrap();
+            batch.put(Keyspace::Log, LogKey(seq).encode(), entry);
+        }
+        store.commit(batch).unwrap();
+        Reader::new(store, Arc::new(keys), Source::new("tandem", "main".into()))
+    }
+
+    fn record(seq: u64) -> Record {
+        let id = InteractionId(uuid::Uuid::from_u128(u128::from(seq % 2)));
+        let event = |ordinal| {
+            let kind = EventKind::OfferIssued { queue: "q".into() };
+            let sequence = seq.saturating_mul(2).saturating_add(u64::from(ordinal));
+            let id_of_event = EventId::of(&"main".into(), seq, ordinal);
+            Step::Event(Box::new(Event {
+                id: id_of_event,
+                interaction: id,
+                sequence,
+                time: jiff::Timestamp::MIN,
+                kind,
+            }))
+        };
+        Record {
+            seq,
+            recorded_at: jiff::Timestamp::MIN,
+            epoch: 1,
+            owner: Owner::Interaction(id),
+            subject: SubjectId(id.0),
+            opens: None,
+            input: Input::Learned {},
+            facts: Vec::new(),
+            steps: vec![event(0), event(1)],
+            rules: String::new(),
+        }
+    }
+
+    fn wanted(most: usize) -> Wanted {
+        Wanted { interaction: None, prefix: None, sight: Sight::Redacted, most }
+    }
+
+    #[test]
+    fn a_cursor_before_retention_says_where_to_begin_again() {
+        let reader = reader(SEQS_PER_BUCKET..SEQS_PER_BUCKET + 3);
+        let first = Cursor::before(SEQS_PER_BUCKET);
+        for from in [Cursor::START, Cursor { seq: SEQS_PER_BUCKET - 1, ordinal: 1 }] {
+            let gone = reader.page(Some(from), &wanted(10), None);
+            assert!(matches!(gone, Err(ReadError::Gone { first: found }) if found == first), "{gone:?}");
+        }
+        assert_eq!(reader.page(None, &wanted(10), None).unwrap().items.len(), 6);
+        assert_eq!(reader.page(Some(first), &wanted(10), None).unwrap().items.len(), 6);
+    }
+
+    #[test]
+    fn a_cursor_at_the_end_is_good_and_one_behind_it_is_not() {
+        let reader = reader(1..4);
+        let page = reader.page(None, &wanted(10), None).unwrap();
+        assert_eq!((page.next, page.at_end), (Cursor::before(4), true));
+        assert!(reader.page(Some(page.next), &wanted(10), None).unwrap().items.is_empty());
+        for behind in [Cursor { seq: 4, ordinal: 1 }, Cursor::before(5)] {
+            assert!(matches!(reader.page(Some(behind), &wanted(10), None), Err(ReadError::Ahead)));
+        }
+    }
+
+    #[test]
+    fn a_list_of_records_finds_what_a_search_finds() {
+        let reader = reader(1..200);
+        let one = Wanted { interaction: Some(InteractionId(uuid::Uuid::from_u128(1))), ..wanted(1000) };
+        let searched = reader.page(None, &one, None).unwrap();
+        assert_eq!(searched.items.len(), 200);
+        for until in [1, 2, 100, 200] {
+            let among = Among { records: (1..200).filter(|seq| seq % 2 == 1).collect(), until };
+            assert_eq!(reader.page(None, &one, Some(&among)).unwrap(), searched, "{until}");
+        }
+    }
+
+    #[test]
+    fn looking_ends_after_so_many_records_although_nothing_was_found() {
+        let most = u64::try_from(LOOKED_AT).unwrap();
+        let reader = reader(1..most + 10);
+        let none = Wanted { prefix: Some("tandem.nothing".into()), ..wanted(10) };
+        let page = reader.page(None, &none, None).unwrap();
+        assert_eq!((page.items.len(), page.at_end, page.next), (0, false, Cursor::before(most + 1)));
+        assert!(reader.page(Some(page.next), &none, None).unwrap().at_end);
+    }
+}

@@ -1,0 +1,340 @@
+//! A hub with its front desk open, on a store in a folder: the test speaks as the clouds, answers as the workers, and
+//! asks over HTTP as whoever follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use tandem::clock::{Clock, SetClock};
+use tandem::config::{Delivery, Period, Scope};
+use tandem::delivery::{Reader, Source};
+use tandem::desk::{self, Claim, Desk, Incoming, Priority, Setup, Work};
+use tandem::http::{Access, Chats, Following, Gate, Hooks, Rooms, Signs, routes, serve};
+use tandem::intake::{Intake, Keys as KeyRing};
+use tandem::interactions::Settings;
+use tandem::routing::Rules;
+use tandem::shutdown::Tasks;
+use tandem::store::{Embedded, Keys, MasterKey, MasterKeys, SeededEntropy, Store};
+use tandem::telemetry::Metrics;
+use tandem_sdk::doors::{Decode, Decoded, Envelope};
+use tandem_sdk::error::AdapterError;
+use tandem_sdk::model::{Action, Fact, Outcome};
+use tandem_sdk::secret::{Secret, SecretRole};
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use crate::desk_house::{CUSTOMER, contact, said, setup, thread};
+
+const RULES: &str = r#"
+default = "general"
+[targets.general]
+instance = "connect"
+flow = "flow-1"
+queue = "queue-general"
+queue_attribute = "tandem_queue"
+"#;
+
+/// A token that may read, without what was said.
+pub(crate) const READ: &str = "a token that may read";
+/// A token that may read what was said too.
+pub(crate) const TEXT: &str = "a token that may read text";
+/// A token that may operate, and see nothing of what was said.
+pub(crate) const OPERATE: &str = "a token that may operate";
+/// A token that may operate and see what was said.
+pub(crate) const OPERATE_TEXT: &str = "a token that may operate and read text";
+/// A token for chats only.
+pub(crate) const CHATS: &str = "a token that may open chats";
+
+pub(crate) struct FollowHouse {
+    dir: Arc<TempDir>,
+    clock: Arc<SetClock>,
+    setup: Setup,
+    delivery: Delivery,
+    door: Arc<Door>,
+    tasks: Tasks,
+    thread: Option<JoinHandle<bool>>,
+    envelopes: u32,
+    client: reqwest::Client,
+    pub(crate) desk: Desk,
+    pub(crate) base: String,
+}
+
+/// An answer, read to its end.
+pub(crate) struct Got {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Got {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no {name}: {}", self.text)).to_str().unwrap()
+    }
+}
+
+/// A cloud whose messages are `{"id", "text"}`; until somebody mends its mapping it understands none of them.
+#[derive(Default)]
+pub(crate) struct Door {
+    pub(crate) is_mended: AtomicBool,
+}
+
+impl Decode for Door {
+    fn decode(&self, envelope: &Envelope) -> Decoded {
+        let body: Value = serde_json::from_slice(&envelope.body).unwrap_or_default();
+        match (self.is_mended.load(Ordering::Relaxed), body["id"].as_str(), body["text"].as_str()) {
+            (true, Some(id), Some(text)) => {
+                let at = "2026-01-01T12:00:00Z".parse().unwrap();
+                Decoded::Facts(vec![said(thread(), at, id, CUSTOMER, None, text)])
+            }
+            _ => Decoded::Malformed { problem: "there is no row for words".to_owned() },
+        }
+    }
+
+    fn version(&self) -> &'static str {
+        if self.is_mended.load(Ordering::Relaxed) { "mapping-2" } else { "mapping-1" }
+    }
+}
+
+impl FollowHouse {
+    pub(crate) async fn open() -> Self {
+        Self::open_with(Delivery { page: 500, streams: 2, heartbeat: Period::secs(1) }).await
+    }
+
+    pub(crate) async fn open_with(delivery: Delivery) -> Self {
+        let clock = Arc::new(SetClock::at("2026-01-01T12:00:00Z".parse().unwrap()));
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        Self::over(dir, clock, setup(Settings::default(), false), delivery, Arc::default()).await
+    }
+
+    async fn over(dir: Arc<TempDir>, clock: Arc<SetClock>, setup: Setup, delivery: Delivery, door: Arc<Door>) -> Self {
+        let store: Arc<dyn Store> = Arc::new(Embedded::open(dir.path(), tandem::store::Settings::default()).unwrap());
+        let masters = MasterKeys::new(MasterKey::new(Zeroizing::new([7; 32])), vec![]);
+        let entropy = Arc::new(SeededEntropy::new(store.last(tandem::store::Keyspace::Log).unwrap().map_or(1, |_| 2)));
+        let keys = Arc::new(Keys::open(Arc::clone(&store), masters, entropy, 100).unwrap());
+        let rules = Arc::new(Rules::parse("rules.toml", RULES).unwrap());
+        let shared = Arc::clone(&clock) as Arc<dyn Clock>;
+        let (desk, thread) =
+            desk::open(setup.clone(), rules, Arc::clone(&store), Arc::clone(&keys), Arc::clone(&shared)).unwrap();
+
+        let tasks = Tasks::new();
+        let client = client();
+        let intake = Intake::new(desk.clone(), BTreeMap::new(), KeyRing::new(client.clone()), shared);
+        let metrics = Arc::new(Metrics::new());
+        let doors: BTreeMap<_, Arc<dyn Decode>> =
+            BTreeMap::from([("acs".into(), Arc::clone(&door) as Arc<dyn Decode>)]);
+        let reader = Reader::new(store, keys, Source::new("test", setup.domain.clone()));
+        let following = Following::new(desk.clone(), reader, doors, gate(), tasks.clone(), delivery.clone(), 64 * 1024);
+        let rooms = Rooms {
+            hooks: Hooks::new(intake.clone(), 4, Arc::clone(&metrics)),
+            chats: Chats::new(desk.clone(), gate(), 64 * 1024, "https://chat.example".to_owned()),
+            following,
+            signs: Signs::new(desk.clone(), intake, metrics, Arc::default()),
+            timeout: Duration::from_secs(10),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let server = serve(listener, None, routes(rooms), tasks.soft().clone(), Duration::from_secs(5));
+        tasks.lasting("http", async move { server.await.unwrap() });
+        FollowHouse { dir, clock, setup, delivery, door, tasks, thread: Some(thread), envelopes: 0, client, desk, base }
+    }
+
+    /// Stops everything, the store included.
+    pub(crate) async fn stop(&mut self) {
+        self.tasks.stop();
+        let (_signals, none) = tokio::sync::mpsc::channel(1);
+        self.tasks.ended(Duration::from_secs(10), none).await;
+        self.desk.close();
+        if let Some(thread) = self.thread.take() {
+            assert!(!thread.join().unwrap());
+        }
+    }
+
+    /// The hub stops and another one opens over the same folder.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.stop().await;
+        let (dir, clock, setup) = (Arc::clone(&self.dir), Arc::clone(&self.clock), self.setup.clone());
+        let (delivery, door, envelopes) = (self.delivery.clone(), Arc::clone(&self.door), self.envelopes);
+        drop(self);
+        let mut next = Self::over(dir, clock, setup, delivery, door).await;
+        next.envelopes = envelopes;
+        next
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) async fn wait(&self, seconds: i64) {
+        self.clock.advance(SignedDuration::from_secs(seconds));
+        self.desk.status().await.unwrap();
+        self.desk.status().await.unwrap();
+    }
+
+    pub(crate) fn mend_the_mapping(&self) {
+        self.door.is_mended.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) async fn tell(&mut self, instance: &str, facts: Vec<Fact>) {
+        self.deliver(instance, b"{}", Decoded::Facts(facts)).await;
+    }
+
+    /// A message from the first cloud, as its door decodes it.
+    pub(crate) async fn post(&mut self, body: &[u8]) {
+        let envelope = Envelope {
+            door: "events".into(),
+            kind: None,
+            dedupe: vec![],
+            origin: vec![],
+            body: Bytes::copy_from_slice(body),
+        };
+        let decoded = self.door.decode(&envelope);
+        self.deliver("acs", body, decoded).await;
+    }
+
+    async fn deliver(&mut self, instance: &str, body: &[u8], decoded: Decoded) {
+        self.envelopes += 1;
+        let envelope = Envelope {
+            door: "events".into(),
+            kind: Some("test.message".into()),
+            dedupe: vec![format!("envelope-{}", self.envelopes)],
+            origin: vec!["test".into()],
+            body: Bytes::copy_from_slice(body),
+        };
+        let mapping = self.door.version().to_owned();
+        let incoming = Incoming { instance: instance.into(), envelope, decoded, mapping };
+        self.desk.submit(Priority::Webhook, Work::Envelope(Box::new(incoming))).await.unwrap();
+    }
+
+    /// The customer says something in their thread.
+    pub(crate) async fn say(&mut self, id: &str, text: &str) {
+        self.tell("acs", vec![said(thread(), self.now(), id, CUSTOMER, None, text)]).await;
+    }
+
+    pub(crate) async fn claim(&self) -> Option<Claim> {
+        let claimed = tokio::time::timeout(Duration::from_millis(300), self.desk.claim(1)).await;
+        claimed.ok()??.into_iter().next()
+    }
+
+    pub(crate) async fn settle(&self, claim: &Claim, result: Result<Outcome, AdapterError>) {
+        let hour = self.now().saturating_add(SignedDuration::from_hours(24)).unwrap();
+        let secrets = match (&claim.command.action, &result) {
+            (Action::IssueToken { .. }, Ok(_)) => vec![(SecretRole::UserToken, Secret::new("user-token"))],
+            (Action::Place { .. }, Ok(_)) => vec![(SecretRole::ParticipantToken, Secret::new("participant-token"))],
+            (Action::Enter { .. }, Ok(_)) => vec![(SecretRole::ConnectionToken, Secret::new("connection-token"))],
+            _ => vec![],
+        };
+        let result = match (&claim.command.action, result) {
+            (Action::IssueToken { .. } | Action::Enter { .. }, Ok(_)) => Ok(Outcome::Issued { expires_at: hour }),
+            (_, result) => result,
+        };
+        let work = Work::Outcome { command: claim.command.id, result, secrets, repeated: false };
+        self.desk.submit(Priority::Outcome, work).await.unwrap();
+    }
+
+    /// Carries everything that may go, as clouds in order would.
+    pub(crate) async fn carry_all(&self) {
+        while let Some(claim) = self.claim().await {
+            let outcome = usual_outcome(&claim.command.action);
+            self.settle(&claim, Ok(outcome)).await;
+        }
+    }
+
+    /// Asks the front desk.
+    pub(crate) async fn ask(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> Got {
+        let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        read(request.send().await.unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Got {
+        self.ask(Method::GET, path, token, None).await
+    }
+
+    pub(crate) async fn post_to(&self, path: &str, token: &str) -> Got {
+        self.ask(Method::POST, path, token, None).await
+    }
+
+    /// Opens a stream of events.
+    pub(crate) async fn stream(&self, path: &str, token: &str, last: Option<&str>) -> reqwest::Response {
+        let mut request = self.client.get(format!("{}{path}", self.base)).bearer_auth(token);
+        request = request.header("accept", "text/event-stream");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        request.send().await.unwrap()
+    }
+
+    /// Every file in the folder, in one.
+    pub(crate) fn bytes_on_disk(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut folders = vec![self.dir.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    all.extend(std::fs::read(entry.path()).unwrap());
+                }
+            }
+        }
+        all
+    }
+}
+
+async fn read(response: reqwest::Response) -> Got {
+    let (status, headers) = (response.status(), response.headers().clone());
+    Got { status, headers, text: response.text().await.unwrap() }
+}
+
+fn usual_outcome(action: &Action) -> Outcome {
+    match action {
+        Action::Identify {} => Outcome::Identified { address: "8:acs:agent".into() },
+        Action::Open { .. } => Outcome::Opened { leg: thread(), refused: 0 },
+        Action::Place { .. } => Outcome::Placed { leg: contact("c1"), participant: "p-1".into() },
+        Action::Say { .. } => Outcome::Said { message: "native-1".into(), at: None },
+        Action::Describe { .. } => Outcome::Described { name: "Ada Agent".into() },
+        Action::Inquire { .. } | Action::Recall { .. } => Outcome::Observed { facts: vec![] },
+        Action::Lookup { .. } => Outcome::Profile { found: None },
+        _ => Outcome::Done {},
+    }
+}
+
+fn gate() -> Gate {
+    let access = |token: &str, scopes: &[Scope]| Access {
+        token: Secret::new(token),
+        scopes: scopes.iter().copied().collect::<BTreeSet<_>>(),
+    };
+    Gate::new(vec![
+        access(READ, &[Scope::Read]),
+        access(TEXT, &[Scope::Read, Scope::Text]),
+        access(OPERATE, &[Scope::Operate]),
+        access(OPERATE_TEXT, &[Scope::Operate, Scope::Text]),
+        access(CHATS, &[Scope::Chats]),
+    ])
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test's own client, not the hub's")]
+fn client() -> reqwest::Client {
+    // The first test of the process installs it, the others find it.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
+}
