@@ -64,3 +64,77 @@ impl Personals for Dead {
         self.command.each_personal(visit);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+    use tandem_sdk::error::ErrorKind;
+    use tandem_sdk::model::{Channel, Derive, InteractionId, Lane, LegRef, Purpose, SubjectId};
+    use tandem_sdk::secret::SecretRole;
+
+    use super::*;
+
+    fn interaction() -> Interaction {
+        let id = Derive::entity("test").uuid();
+        Interaction::open(InteractionId(id), SubjectId(id), 1, Channel::Chat, Timestamp::MIN)
+    }
+
+    fn command(n: u64, action: Action) -> Command {
+        Command {
+            id: CommandId(Derive::entity("test").number(n).uuid()),
+            lane: Lane("a".into()),
+            instance: "x".into(),
+            purpose: Purpose(format!("p/{n}")),
+            action,
+            uses: BTreeMap::new(),
+            keeps: BTreeMap::new(),
+            order: n,
+            expires_at: Timestamp::MIN,
+        }
+    }
+
+    fn leg() -> LegRef {
+        LegRef { system: "s".into(), account: "a".into(), kind: "contact".into(), native: "c".into() }
+    }
+
+    fn error() -> AdapterError {
+        AdapterError::new(ErrorKind::Refused, "op", "no")
+    }
+
+    #[test]
+    fn the_oldest_go_when_there_are_too_many_and_lookups_are_none() {
+        let mut it = interaction();
+        for n in (0..u64::try_from(DEAD_MOST).unwrap_or(0) + 3).rev() {
+            it.bury(&command(n, Action::End { leg: leg() }), &error());
+        }
+        assert_eq!(it.dead.len(), DEAD_MOST);
+        assert_eq!(it.dead.values().map(|dead| dead.command.order).min(), Some(3));
+        it.bury(&command(7000, Action::Lookup { identities: vec![] }), &error());
+        assert!(!it.dead.contains_key(&command(7000, Action::Identify {}).id));
+    }
+
+    #[test]
+    fn a_revived_command_is_the_same_with_new_time_and_place() {
+        let mut it = interaction();
+        let dead = command(1, Action::End { leg: leg() });
+        it.bury(&dead, &error());
+        it.revive(dead.id, Timestamp::MAX, 9);
+        it.revive(dead.id, Timestamp::MIN, 1);
+        assert!(it.dead.is_empty());
+        assert_eq!(it.owed[&dead.id], Command { expires_at: Timestamp::MAX, order: 9, ..dead });
+    }
+
+    #[test]
+    fn a_command_whose_token_is_gone_stays_dead() {
+        let mut it = interaction();
+        let mut end = command(1, Action::End { leg: leg() });
+        assert_eq!(it.cannot_redrive(&end), None);
+        end.uses.insert(SecretRole::ConnectionToken, "i/1/connection".into());
+        assert!(it.cannot_redrive(&end).is_some());
+        it.secrets.push("i/1/connection".into());
+        assert_eq!(it.cannot_redrive(&end), None);
+        assert!(it.cannot_redrive(&command(2, Action::Identify {})).is_some());
+    }
+}

@@ -14,7 +14,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tandem::clock::{Clock, SetClock};
 use tandem::config::{Delivery, Period, Scope};
-use tandem::delivery::{Reader, Source};
+use tandem::delivery::{Reader, Sight, Source};
 use tandem::desk::{self, Claim, Desk, Incoming, Priority, Setup, Work};
 use tandem::http::{Access, Chats, Following, Gate, Hooks, Rooms, Signs, routes, serve};
 use tandem::intake::{Intake, Keys as KeyRing};
@@ -62,6 +62,7 @@ pub(crate) struct FollowHouse {
     thread: Option<JoinHandle<bool>>,
     envelopes: u32,
     client: reqwest::Client,
+    reader: Reader,
     pub(crate) desk: Desk,
     pub(crate) base: String,
 }
@@ -138,7 +139,8 @@ impl FollowHouse {
         let doors: BTreeMap<_, Arc<dyn Decode>> =
             BTreeMap::from([("acs".into(), Arc::clone(&door) as Arc<dyn Decode>)]);
         let reader = Reader::new(store, keys, Source::new("test", setup.domain.clone()));
-        let following = Following::new(desk.clone(), reader, doors, gate(), tasks.clone(), delivery.clone(), 64 * 1024);
+        let following =
+            Following::new(desk.clone(), reader.clone(), doors, gate(), tasks.clone(), delivery.clone(), 64 * 1024);
         let rooms = Rooms {
             hooks: Hooks::new(intake.clone(), 4, Arc::clone(&metrics)),
             chats: Chats::new(desk.clone(), gate(), 64 * 1024, "https://chat.example".to_owned()),
@@ -151,7 +153,20 @@ impl FollowHouse {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let server = serve(listener, None, routes(rooms), tasks.soft().clone(), Duration::from_secs(5));
         tasks.lasting("http", async move { server.await.unwrap() });
-        FollowHouse { dir, clock, setup, delivery, door, tasks, thread: Some(thread), envelopes: 0, client, desk, base }
+        FollowHouse {
+            dir,
+            clock,
+            setup,
+            delivery,
+            door,
+            tasks,
+            thread: Some(thread),
+            envelopes: 0,
+            client,
+            reader,
+            desk,
+            base,
+        }
     }
 
     /// Stops everything, the store included.
@@ -280,6 +295,18 @@ impl FollowHouse {
             request = request.header("last-event-id", last);
         }
         request.send().await.unwrap()
+    }
+
+    /// Every record of the log with everything that can still be read of it, as people with the keys could.
+    pub(crate) async fn whole_log(&self) -> String {
+        let next = self.desk.status().await.unwrap().next_seq;
+        let seqs: Vec<u64> = (1..next).collect();
+        let opened = self.reader.records(&seqs, Sight::Text).unwrap();
+        assert_eq!(opened.len(), seqs.len());
+        opened
+            .iter()
+            .map(|one| serde_json::to_string(&one.record).unwrap() + &String::from_utf8_lossy(&one.body))
+            .collect()
     }
 
     /// Every file in the folder, in one.
