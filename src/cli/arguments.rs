@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use tandem_sdk::model::IdentityKind;
+
+use crate::store::Keyspace;
 
 /// The switch between a company's Azure and AWS contact centres.
 #[derive(Debug, Parser)]
@@ -18,6 +21,18 @@ pub(super) enum Verb {
     Serve(Serve),
     /// Look at config, rules and mappings, and name every problem at once.
     Check(Check),
+    /// Read vendor payloads into facts: one CloudEvent a line. Signatures are not checked.
+    Normalize(Normalize),
+    /// Look at what a hub that does not run has kept. Nothing sealed is opened.
+    Store {
+        /// What to do.
+        #[command(subcommand)]
+        deed: StoreDeed,
+    },
+    /// Tell the story of one interaction, from the data directory of a hub that does not run.
+    Explain(Explain),
+    /// Destroy a person's data keys, in the data directory of a hub that does not run.
+    Erase(Erase),
     /// Run a simulator of a cloud on its own.
     #[cfg(feature = "sim")]
     Sim(Sim),
@@ -52,6 +67,85 @@ pub(super) struct Check {
     /// Also knock on every door: can the cloud be reached, and what is missing there?
     #[arg(long)]
     pub(super) probe: bool,
+}
+
+/// What a hub has kept, and with which config.
+#[derive(Debug, Args)]
+pub(super) struct Kept {
+    #[command(flatten)]
+    pub(super) configured: Configured,
+    /// The folder in which everything is kept; goes before the config.
+    #[arg(long)]
+    pub(super) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Normalize {
+    /// The adapter kind, for instance `azure-communication`.
+    pub(super) adapter: String,
+    /// Files with a payload, several, or an array of them; standard input without any.
+    pub(super) files: Vec<PathBuf>,
+    /// The folder of the mappings.
+    #[arg(long, default_value = "mappings")]
+    pub(super) mappings: PathBuf,
+    /// The resource or instance, where the payload does not say.
+    #[arg(long, default_value = "unknown")]
+    pub(super) account: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreDeed {
+    /// Show one row.
+    Get {
+        #[command(flatten)]
+        kept: Kept,
+        /// Where it stands; `tandem store scan` lists them.
+        keyspace: Keyspace,
+        /// Its key as `scan` shows it.
+        key: String,
+    },
+    /// Show rows in the order of their keys, one a line; without a keyspace, what there is.
+    Scan {
+        #[command(flatten)]
+        kept: Kept,
+        /// Where.
+        keyspace: Option<Keyspace>,
+        /// Begin behind this key.
+        #[arg(long)]
+        after: Option<String>,
+        /// Rows at most.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Write the plain part of every record of the log, one a line.
+    Export {
+        #[command(flatten)]
+        kept: Kept,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    #[command(flatten)]
+    pub(super) kept: Kept,
+    /// Also show names, addresses and what was said.
+    #[arg(long)]
+    pub(super) text: bool,
+    /// The interaction.
+    pub(super) interaction: uuid::Uuid,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "whose", required = true, multiple = false, args = ["interaction", "identity"])]
+pub(super) struct Erase {
+    #[command(flatten)]
+    pub(super) kept: Kept,
+    /// The customer of this interaction.
+    #[arg(long)]
+    pub(super) interaction: Option<uuid::Uuid>,
+    /// Who is recognised so, for instance `phone=+4930123456`.
+    #[arg(long, value_parser = super::erase::identity)]
+    pub(super) identity: Option<(IdentityKind, String)>,
 }
 
 /// The clouds that can be simulated.

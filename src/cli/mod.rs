@@ -6,10 +6,16 @@ mod arguments;
 mod check;
 #[cfg(feature = "sim")]
 mod demo;
+mod erase;
+mod explain;
+mod normalize;
+mod offline;
+mod paper;
 mod parent;
 mod serve;
 #[cfg(feature = "sim")]
 mod sim;
+mod store;
 
 use std::process::ExitCode;
 
@@ -35,6 +41,10 @@ pub fn main() -> ExitCode {
     match arguments.verb {
         Verb::Serve(serve) => serve::serve(&serve),
         Verb::Check(check) => check::check(&check),
+        Verb::Normalize(normalize) => normalize::normalize(&normalize),
+        Verb::Store { deed } => store::store(&deed),
+        Verb::Explain(explain) => explain::explain(&explain),
+        Verb::Erase(erase) => erase::erase(&erase),
         #[cfg(feature = "sim")]
         Verb::Sim(sim) => sim::sim(&sim),
         #[cfg(feature = "sim")]
