@@ -73,7 +73,7 @@ const CASES: [Case; 5] = [
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
     println!("{:<36} {:>6} {:>11} {:>9} {:>11} {:>6}", "kind", "bytes", "table /s", "µs/event", "by hand /s", "ratio");
-    let (mut table_total, mut hand_total) = (Duration::ZERO, Duration::ZERO);
+    let (mut bytes, mut table_total, mut hand_total) = (0, Duration::ZERO, Duration::ZERO);
     for case in CASES {
         let set = MappingSet::load(&root.join(case.mappings)).unwrap();
         let context = DecodeContext { system: case.mappings, account: ACCOUNT, door: Some(case.door) };
@@ -87,12 +87,13 @@ fn main() {
             table = table.min(time(|| drop(black_box(set.decode(black_box(&body), &context)))));
             hand = hand.min(time(|| drop(black_box((case.by_hand)(black_box(&body))))));
         }
+        bytes += body.len();
         table_total += table;
         hand_total += hand;
         line(case.name, body.len(), table, hand);
     }
     let kinds = u32::try_from(CASES.len()).unwrap();
-    line("all five", 0, table_total / kinds, hand_total / kinds);
+    line("all five", bytes / CASES.len(), table_total / kinds, hand_total / kinds);
 }
 
 /// The time of one call, from one round.

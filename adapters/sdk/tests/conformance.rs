@@ -124,7 +124,7 @@ fn each_wrong_is_found_and_right_passes() {
         (Adapter::Right, vec![]),
         (Adapter::BelievesEverybody, vec![Check::TamperedBody, Check::TamperedCredential, Check::Stale]),
         (Adapter::KeepsTheCredential, vec![Check::CredentialStripped]),
-        (Adapter::ForgetsDedupe, vec![Check::Kept]),
+        (Adapter::ForgetsDedupe, vec![Check::Kept, Check::DamagedDelivery]),
         (Adapter::DrawsAtRandom, vec![Check::Duplicate]),
         (Adapter::KnowsEveryDoor, vec![Check::UnknownDoor]),
         (Adapter::Panics, vec![Check::DamagedEvent]),

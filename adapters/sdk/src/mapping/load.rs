@@ -1,5 +1,6 @@
 //! Reads a folder of mappings and names everything that is wrong in it.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use ring::digest;
@@ -17,7 +18,7 @@ const MOST_FILES: usize = 1_000;
 const LARGEST: usize = 256 * 1024;
 
 pub(super) fn load(folder: &Path) -> Result<MappingSet, Vec<Problem>> {
-    let files = read_files(folder).map_err(|problem| vec![problem])?;
+    let files = read_files(folder)?;
     let mut inner = Inner::default();
     let mut sources: Vec<Source<'_>> = Vec::new();
     let mut mappings: Vec<(usize, Mapping)> = Vec::new();
@@ -61,35 +62,41 @@ fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems
 }
 
-/// Every mapping file of the folder, by name, in order.
-fn read_files(folder: &Path) -> Result<Vec<(String, String)>, Problem> {
-    let wrong = |file: &Path, found: String, expected: &str| {
-        Problem::new("mapping.unreadable", "", found, expected).in_file(file.display().to_string())
-    };
-    let entries =
-        std::fs::read_dir(folder).map_err(|error| wrong(folder, error.to_string(), "a folder of mappings"))?;
+/// Every mapping file of the folder, by name, in order; or every one that cannot be read.
+fn read_files(folder: &Path) -> Result<Vec<(String, String)>, Vec<Problem>> {
+    let mut names = read_names(folder).map_err(|error| vec![unreadable(folder, &error, "a folder of mappings")])?;
+    names.sort();
+    if names.is_empty() || names.len() > MOST_FILES {
+        let found = format!("{} files that end in .toml", names.len());
+        return Err(vec![unreadable(folder, &found, "between one and a thousand of them")]);
+    }
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
+    for name in names {
+        let path = folder.join(&name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) if text.len() > LARGEST => {
+                problems.push(unreadable(&path, &format!("{} bytes", text.len()), "at most 256 KiB"));
+            }
+            Ok(text) => files.push((name, text)),
+            Err(error) => problems.push(unreadable(&path, &error, "a text file")),
+        }
+    }
+    if problems.is_empty() { Ok(files) } else { Err(problems) }
+}
+
+fn read_names(folder: &Path) -> std::io::Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(|error| wrong(folder, error.to_string(), "a folder of mappings"))?.file_name();
-        let name = name.into_string().map_err(|_| wrong(folder, "a name that is no text".to_owned(), "UTF-8"))?;
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name().into_string().map_err(|_| std::io::Error::other("a name that is no text"))?;
         if name.ends_with(".toml") {
             names.push(name);
         }
     }
-    names.sort();
-    if names.is_empty() || names.len() > MOST_FILES {
-        let found = format!("{} files that end in .toml", names.len());
-        return Err(wrong(folder, found, "between one and a thousand of them"));
-    }
-    let read = |name: String| {
-        let path = folder.join(&name);
-        let text = std::fs::read_to_string(&path).map_err(|error| wrong(&path, error.to_string(), "a text file"))?;
-        if text.len() > LARGEST {
-            return Err(wrong(&path, format!("{} bytes", text.len()), "at most 256 KiB"));
-        }
-        Ok((name, text))
-    };
-    names.into_iter().map(read).collect()
+    Ok(names)
+}
+
+fn unreadable(file: &Path, found: &dyn Display, expected: &str) -> Problem {
+    Problem::new("mapping.unreadable", "", found.to_string(), expected).in_file(file.display().to_string())
 }
 
 /// SHA-256 over names and contents, each length-prefixed.

@@ -101,7 +101,7 @@ impl Path {
     }
 
     /// Makes a path that was written without `$.` begin at the top.
-    pub(super) fn from_top(mut self) -> Self {
+    pub(super) fn absolute(mut self) -> Self {
         if self.start == Start::Root {
             self.start = Start::Top(0);
         }

@@ -84,7 +84,7 @@ fn read_match<'i>(file: &mut Source<'i>, paths: &mut Paths<'_>, top: &DeTable<'i
             let mut choice = Vec::new();
             for part in written.get_ref().split('|') {
                 match Path::parse(part.trim(), paths.fold, paths.inner) {
-                    Ok(path) => choice.push(path.from_top()),
+                    Ok(path) => choice.push(path.absolute()),
                     Err(found) => {
                         file.problem(written.span(), "mapping.bad_path", &under, found, "keys joined by dots");
                     }
@@ -112,7 +112,7 @@ fn read_facts<'i>(file: &mut Source<'i>, paths: &mut Paths<'_>, top: &DeTable<'i
     });
     let mut root: Vec<Path> = Vec::new();
     if let Some(value) = top.get("root") {
-        root = paths.read(file, "root", value).into_iter().map(Path::from_top).collect();
+        root = paths.read(file, "root", value).into_iter().map(Path::absolute).collect();
         paths.rooted = true;
     }
     let Some((place, fields)) = top.get_key_value("fields") else {
