@@ -1,6 +1,7 @@
 //! `/v1/deadletters`: commands that will not be tried again by themselves; look at them, send them back.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
@@ -63,9 +64,8 @@ async fn list(State(following): State<Following>, headers: HeaderMap, RawQuery(q
         let mut of: BTreeMap<InteractionId, Option<Interaction>> = BTreeMap::new();
         let mut letters = Vec::with_capacity(found.len());
         for (command, id) in found {
-            if !of.contains_key(&id) {
-                let it = following.desk.interaction(id).await.map_err(|error| Box::new(not_now(error)))?;
-                of.insert(id, it);
+            if let Entry::Vacant(place) = of.entry(id) {
+                place.insert(following.desk.interaction(id).await.map_err(|error| Box::new(not_now(error)))?);
             }
             // Between the two looks somebody may have sent it back.
             if let Some(it) = of.get(&id).and_then(Option::as_ref)

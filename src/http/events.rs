@@ -1,5 +1,7 @@
 //! `GET /v1/events`: the canonical stream, as pages or as Server-Sent Events.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -110,7 +112,7 @@ async fn stream(
     wanted: Wanted,
     among: Option<Among>,
 ) -> Result<Response, Refused> {
-    let Ok(place) = following.places.clone().try_acquire_owned() else {
+    let Ok(place) = Arc::clone(&following.places).try_acquire_owned() else {
         return Err(Box::new(problem(
             Code::NotNow,
             "all places for streams are taken; delivery.streams says how many there are",

@@ -1,5 +1,7 @@
 //! A customer asks to be forgotten: the log still folds, and nothing of what they said or who they are can be read.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tandem::desk::{Priority, Work};

@@ -1,6 +1,8 @@
 //! A hub with its front desk open, on a store in a folder: the test speaks as the clouds, answers as the workers, and
 //! asks over HTTP as whoever follows.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! CDP and CRM follow the canonical stream: pages, Server-Sent Events, cursors, scopes.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

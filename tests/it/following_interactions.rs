@@ -1,5 +1,7 @@
 //! People look at interactions and agents: what stands, what came, what followed, what was decided.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
 use reqwest::StatusCode;
 use serde_json::Value;
 use tandem_sdk::model::FactKind;
@@ -24,7 +26,7 @@ async fn answered_chat() -> (FollowHouse, String) {
 
 #[tokio::test]
 async fn an_interaction_shows_where_it_stands_and_words_only_under_the_scope() {
-    let (mut house, id) = answered_chat().await;
+    let (house, id) = answered_chat().await;
     let path = format!("/v1/interactions/{id}");
     let plain = house.get(&path, READ).await;
     assert!(!plain.text.contains("Jane") && !plain.text.contains("8:acs:"), "{}", plain.text);

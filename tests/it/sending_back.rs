@@ -1,5 +1,7 @@
 //! What could not be understood or done is kept, shown, and sent back by a person.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tandem_sdk::error::{AdapterError, ErrorKind};
