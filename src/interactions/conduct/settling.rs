@@ -1,7 +1,7 @@
 //! What comes of what we owed.
 
-use tandem_sdk::error::AdapterError;
-use tandem_sdk::model::{Action, ClosingReason, Command, EventKind, LegRef, Outcome};
+use tandem_sdk::error::{AdapterError, ErrorKind};
+use tandem_sdk::model::{Action, ClosingReason, Command, EventKind, LegRef, Outcome, Speaker};
 
 use super::placing::UNAVAILABLE;
 use super::turn::Turn;
@@ -49,6 +49,10 @@ impl Turn<'_> {
             let why = if error.operation == "lookup" { error.detail.as_str() } else { UNAVAILABLE };
             self.decide_without_profile(why);
             return;
+        }
+        // Who is no participant is refused whatever it says: the thread is one to which nobody added the hub.
+        if let (Action::Say { leg, speaker: Speaker::Hub, .. }, ErrorKind::Refused) = (&command.action, error.kind) {
+            self.hub_absent(leg.clone());
         }
         if let (Action::Say { .. }, Some(_)) = (&command.action, relayed(&command.purpose.0)) {
             self.event(EventKind::MessageUndelivered { error: error.clone() }, self.context.now);
