@@ -1,6 +1,6 @@
 //! The house's inputs on their way through the desk: agents, tokens, parked facts, chats, subscriptions.
 
-use tandem_sdk::model::{Channel, Command, Derive, Fact, InstanceName, LegRef, PartyKey, Personal, SubjectId};
+use tandem_sdk::model::{Action, Channel, Command, Derive, Fact, InstanceName, LegRef, PartyKey, Personal, SubjectId};
 use tandem_sdk::secret::{Secret, SecretRole};
 
 use super::answer::Done;
@@ -75,9 +75,12 @@ impl<S: Store + ?Sized> Writer<S> {
         if settled.purpose.0.starts_with("parked:")
             && let Some(leg) = settled.action.leg().cloned()
         {
-            self.adopt(pending, &leg, observed)?;
+            match self.still_waits(&leg) {
+                true => self.wait_on(pending, &leg)?,
+                false => self.adopt(pending, &leg, observed)?,
+            }
         }
-        if let tandem_sdk::model::Action::Confirm { .. } = settled.action {
+        if let Action::Confirm { .. } = settled.action {
             for name in settled.uses.values().filter_map(|name| SecretName::new(name)) {
                 self.vault.delete(&name, &mut pending.rows)?;
             }
@@ -85,12 +88,25 @@ impl<S: Store + ?Sized> Writer<S> {
         Ok(())
     }
 
-    /// Whether a fact must wait: its contact is unknown while a placement in its cloud is on its way.
+    /// Whether a fact must wait for the outcome of a command that made its leg: the contact is unknown while a placement in
+    /// its cloud is on its way, or the thread is one that the hub itself opened just now.
     pub(super) fn must_park(&self, instance: &InstanceName, fact: &Fact) -> bool {
-        fact.leg.kind == "contact"
-            && self.house.parked.len() < self.setup.journey.parked_most
-            && !fact.attributes.contains_key(INTERACTION_ATTRIBUTE)
-            && self.outbox.is_placing(instance)
+        if self.house.parked.len() >= self.setup.journey.parked_most {
+            return false;
+        }
+        match fact.leg.kind.as_str() {
+            "contact" => {
+                !fact.attributes.contains_key(INTERACTION_ATTRIBUTE)
+                    && self.outbox.owes(instance, |action| matches!(action, Action::Place { .. }))
+            }
+            "thread" => {
+                let hub = self.setup.known().hub;
+                let is_ours = hub.is_some() && fact.author.as_ref().is_some_and(|author| author.key == hub);
+                let is_parked = || self.house.parked.iter().any(|parked| parked.fact.leg == fact.leg);
+                (is_ours || is_parked()) && self.outbox.owes(instance, |action| matches!(action, Action::Open { .. }))
+            }
+            _ => false,
+        }
     }
 
     /// Parks the facts of an unknown contact. Its words are sealed under a key of the contact's own.
@@ -141,6 +157,20 @@ impl<S: Store + ?Sized> Writer<S> {
         self.enter_house(pending, Input::Learned {}, steps, &[])?;
         let instance = self.setup.instance_of(leg);
         self.file_parked(pending, &instance, leg, facts)
+    }
+
+    /// Whether the command that made a leg with parked facts is still on its way, which a thread alone can tell.
+    fn still_waits(&self, leg: &LegRef) -> bool {
+        let parked = self.house.parked.iter().find(|parked| parked.fact.leg == *leg);
+        leg.kind == "thread" && parked.is_some_and(|parked| self.must_park(&self.setup.instance_of(leg), &parked.fact))
+    }
+
+    /// Parked facts wait once more.
+    fn wait_on(&mut self, pending: &mut Pending, leg: &LegRef) -> Result<(), RecordError> {
+        let mut house = self.house.clone();
+        let steps = house.wait_on(&self.context(pending), leg);
+        self.house = house;
+        self.enter_house(pending, Input::Learned {}, steps, &[])
     }
 
     /// Nobody came for the contact: what its cloud says decides, else it is an interaction of its own.

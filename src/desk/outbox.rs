@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use jiff::Timestamp;
-use tandem_sdk::model::{Action, Command, CommandId, Lane};
+use tandem_sdk::model::{Action, Command, CommandId, InstanceName, Lane};
 
 use crate::interactions::Owner;
 
@@ -44,12 +44,10 @@ impl Outbox {
         self.entries.get(&id).map(|entry| entry.owner)
     }
 
-    /// Whether a placement in this account's cloud has no outcome yet.
-    pub(super) fn is_placing(&self, instance: &tandem_sdk::model::InstanceName) -> bool {
-        // Placements are few at a time, and this is asked only for contacts that nobody knows.
-        self.entries
-            .values()
-            .any(|entry| entry.command.instance == *instance && matches!(entry.command.action, Action::Place { .. }))
+    /// Whether a command of this kind to this instance's cloud has no outcome yet.
+    pub(super) fn owes(&self, instance: &InstanceName, is_wanted: impl Fn(&Action) -> bool) -> bool {
+        // Few are owed at a time, and this is asked only about legs that nobody knows.
+        self.entries.values().any(|entry| entry.command.instance == *instance && is_wanted(&entry.command.action))
     }
 
     /// Puts a command at the end of its lane. After a restart nobody knows whether it had been sent.

@@ -1,6 +1,6 @@
 //! Interactions in memory: those that changed since they were last written down, and those that were needed lately.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use tandem_sdk::model::InteractionId;
 
@@ -16,7 +16,7 @@ struct Slot {
 #[derive(Default)]
 pub(super) struct Shelf {
     slots: HashMap<InteractionId, Slot>,
-    dirty: BTreeMap<u64, InteractionId>,
+    dirty: BTreeSet<(u64, InteractionId)>,
     /// In the order in which they were put here; for letting go.
     order: VecDeque<InteractionId>,
 }
@@ -54,7 +54,7 @@ impl Shelf {
                 seq
             }
         };
-        self.dirty.insert(since, id);
+        self.dirty.insert((since, id));
     }
 
     /// Takes one out to work on it; it must be put back.
@@ -64,7 +64,7 @@ impl Shelf {
 
     /// The first record that is in memory only.
     pub(super) fn oldest_dirty(&self) -> Option<u64> {
-        self.dirty.first_key_value().map(|(seq, _)| *seq)
+        self.dirty.first().map(|(seq, _)| *seq)
     }
 
     /// The first record that is in memory only, once these are written down.
@@ -80,7 +80,7 @@ impl Shelf {
 
     /// Up to `most` that have waited longest to be written down.
     pub(super) fn longest_dirty(&self, most: usize) -> Vec<InteractionId> {
-        self.dirty.values().take(most).copied().collect()
+        self.dirty.iter().take(most).map(|(_, id)| *id).collect()
     }
 
     /// They are written down.
@@ -89,7 +89,7 @@ impl Shelf {
             if let Some(slot) = self.slots.get_mut(id)
                 && let Some(since) = slot.dirty_since.take()
             {
-                self.dirty.remove(&since);
+                self.dirty.remove(&(since, *id));
             }
         }
     }
@@ -119,5 +119,30 @@ impl Shelf {
             let mut seen = std::collections::HashSet::new();
             self.order.retain(|id| slots.contains_key(id) && seen.insert(*id));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use tandem_sdk::model::{Channel, Derive, SubjectId};
+
+    use super::*;
+
+    fn interaction(n: u64) -> Interaction {
+        let id = Derive::entity("test").number(n).uuid();
+        Interaction::open(InteractionId(id), SubjectId(id), 1, Channel::Chat, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn two_that_one_record_changed_are_both_written_down() {
+        let mut shelf = Shelf::default();
+        let (one, two) = (interaction(1), interaction(2));
+        shelf.put_dirty(one.clone(), 7);
+        shelf.put_dirty(two.clone(), 7);
+        assert_eq!(shelf.longest_dirty(10).len(), 2);
+
+        shelf.clean(&[two.id]);
+        assert_eq!((shelf.longest_dirty(10), shelf.oldest_dirty()), (vec![one.id], Some(7)));
     }
 }

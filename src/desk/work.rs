@@ -441,15 +441,17 @@ impl<S: Store + ?Sized> Writer<S> {
                 self.keep_dead(pending, &dead, &it);
                 self.keep_secrets(pending, persist::stored(it.subject), &settled, secrets)?;
                 self.refer_outcome(pending, &input, &it)?;
-                let placed = match &input {
-                    Input::Outcome { result: Ok(Outcome::Placed { leg, .. }), .. } => Some(leg.clone()),
+                let made = match &input {
+                    Input::Outcome {
+                        result: Ok(Outcome::Placed { leg, .. } | Outcome::Opened { leg, .. }), ..
+                    } => Some(leg.clone()),
                     _ => None,
                 };
                 self.turn(pending, it, None, input, Some(&settled), Vec::new(), Vec::new(), &[])?;
                 if !observed.is_empty() {
                     self.take_facts(pending, &settled.instance, Input::Learned {}, observed, &[])?;
                 }
-                if let Some(leg) = placed {
+                if let Some(leg) = made {
                     self.unpark(pending, &leg)?;
                 }
                 Ok(Done { interaction: Some(id), duplicate: false })

@@ -218,6 +218,13 @@ impl House {
         turn.steps
     }
 
+    /// Has the facts about a leg wait once more.
+    pub fn wait_on(&mut self, context: &Context<'_>, leg: &LegRef) -> Vec<Step> {
+        let mut turn = HouseTurn { house: self, context, steps: Vec::new(), tell: Vec::new() };
+        turn.set_timer(&format!("park:{}", leg.id()), context.after(context.settings.park));
+        turn.steps
+    }
+
     /// Takes the facts about a leg out, oldest first.
     pub fn unpark(&mut self, context: &Context<'_>, leg: &LegRef) -> (Vec<Step>, Vec<Fact>) {
         let mut facts: Vec<Fact> =

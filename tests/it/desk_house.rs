@@ -26,7 +26,7 @@ pub(crate) const HUB: &str = "8:acs:hub";
 pub(crate) const CUSTOMER: &str = "8:acs:customer";
 
 /// Rules with a first target and a fallback.
-const RULES: &str = r#"
+pub(crate) const RULES: &str = r#"
 default = "general"
 [[rules]]
 name = "gold"

@@ -1,9 +1,14 @@
 //! One test binary: scenes that cross rooms.
 
+mod clouds;
+mod crash_points;
 mod desk_house;
-mod erasing;
 mod follow_house;
 mod following_events;
-mod following_interactions;
-mod journey_at_the_desk;
+mod erasing;
 mod sending_back;
+mod following_interactions;
+mod durable_steps;
+mod journey_at_the_desk;
+mod mortal;
+mod privacy;
