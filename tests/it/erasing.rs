@@ -52,7 +52,7 @@ fn canaries_on_disk(house: &FollowHouse) -> Vec<&'static str> {
 
 /// A chat of a known customer, in which an agent spoke before the hub knew the contact, and an answer could not be delivered.
 async fn a_chat_with_canaries() -> (FollowHouse, String) {
-    let mut house = FollowHouse::open().await;
+    let mut house = FollowHouse::open();
     house.carry_all().await;
     let request = ChatRequest {
         key: "key-1".to_owned(),
@@ -149,7 +149,7 @@ async fn after_an_erasure_the_log_folds_and_nothing_of_the_customer_can_be_read(
 
 #[tokio::test]
 async fn who_may_not_erase_and_who_is_not_known() {
-    let house = FollowHouse::open().await;
+    let house = FollowHouse::open();
     let phone = json!({"identity": {"kind": "phone", "value": "+4315550199"}});
     let got = house.ask(Method::POST, "/v1/erasures", TEXT, Some(phone.clone())).await;
     assert_eq!(got.status, StatusCode::FORBIDDEN);

@@ -114,17 +114,17 @@ impl Decode for Door {
 }
 
 impl FollowHouse {
-    pub(crate) async fn open() -> Self {
-        Self::open_with(Delivery { page: 500, streams: 2, heartbeat: Period::secs(1) }).await
+    pub(crate) fn open() -> Self {
+        Self::open_with(Delivery { page: 500, streams: 2, heartbeat: Period::secs(1) })
     }
 
-    pub(crate) async fn open_with(delivery: Delivery) -> Self {
+    pub(crate) fn open_with(delivery: Delivery) -> Self {
         let clock = Arc::new(SetClock::at("2026-01-01T12:00:00Z".parse().unwrap()));
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        Self::over(dir, clock, setup(Settings::default(), false), delivery, Arc::default()).await
+        Self::over(dir, clock, setup(Settings::default(), false), delivery, Arc::default())
     }
 
-    async fn over(dir: Arc<TempDir>, clock: Arc<SetClock>, setup: Setup, delivery: Delivery, door: Arc<Door>) -> Self {
+    fn over(dir: Arc<TempDir>, clock: Arc<SetClock>, setup: Setup, delivery: Delivery, door: Arc<Door>) -> Self {
         let store: Arc<dyn Store> = Arc::new(Embedded::open(dir.path(), tandem::store::Settings::default()).unwrap());
         let masters = MasterKeys::new(MasterKey::new(Zeroizing::new([7; 32])), vec![]);
         let entropy = Arc::new(SeededEntropy::new(store.last(tandem::store::Keyspace::Log).unwrap().map_or(1, |_| 2)));
@@ -188,7 +188,7 @@ impl FollowHouse {
         let (dir, clock, setup) = (Arc::clone(&self.dir), Arc::clone(&self.clock), self.setup.clone());
         let (delivery, door, envelopes) = (self.delivery.clone(), Arc::clone(&self.door), self.envelopes);
         drop(self);
-        let mut next = Self::over(dir, clock, setup, delivery, door).await;
+        let mut next = Self::over(dir, clock, setup, delivery, door);
         next.envelopes = envelopes;
         next
     }

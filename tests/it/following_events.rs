@@ -57,7 +57,7 @@ fn gap_free(events: &[Value]) -> usize {
 
 #[tokio::test]
 async fn pages_of_any_size_hold_every_event_once_in_order_and_without_gaps() {
-    let mut house = FollowHouse::open().await;
+    let mut house = FollowHouse::open();
     two_chats(&mut house).await;
 
     let whole = read_all(&house, "/v1/events", READ).await;
@@ -74,7 +74,7 @@ async fn pages_of_any_size_hold_every_event_once_in_order_and_without_gaps() {
 
 #[tokio::test]
 async fn a_page_shows_words_and_names_only_under_the_scope_text() {
-    let mut house = FollowHouse::open().await;
+    let mut house = FollowHouse::open();
     house.carry_all().await;
     house.say("1", "I need help").await;
     house.carry_all().await;
@@ -93,7 +93,7 @@ async fn a_page_shows_words_and_names_only_under_the_scope_text() {
 
 #[tokio::test]
 async fn filters_leave_out_the_rest_and_still_come_to_the_end() {
-    let mut house = FollowHouse::open().await;
+    let mut house = FollowHouse::open();
     two_chats(&mut house).await;
     let whole = read_all(&house, "/v1/events", TEXT).await;
     let id = whole[0]["subject"].as_str().unwrap();
@@ -110,7 +110,7 @@ async fn filters_leave_out_the_rest_and_still_come_to_the_end() {
 
 #[tokio::test]
 async fn what_is_asked_wrongly_is_told_what_would_be_right() {
-    let house = FollowHouse::open().await;
+    let house = FollowHouse::open();
     let other_hub = tandem::delivery::Cursor::START.write(&tandem::delivery::Source::new("other", "main".into()));
     let ahead = tandem::delivery::Cursor::before(10_000).write(&tandem::delivery::Source::new("test", "main".into()));
     for (path, token, status, code) in [
@@ -162,7 +162,7 @@ fn frame(block: &str) -> Option<Frame> {
 
 #[tokio::test]
 async fn a_stream_goes_on_where_it_broke_off_and_wakes_when_something_is_recorded() {
-    let mut house = FollowHouse::open().await;
+    let mut house = FollowHouse::open();
     two_chats(&mut house).await;
     let whole = read_all(&house, "/v1/events", READ).await;
 
@@ -190,7 +190,7 @@ async fn a_stream_goes_on_where_it_broke_off_and_wakes_when_something_is_recorde
 
 #[tokio::test]
 async fn a_stream_of_one_interaction_holds_its_past_and_its_future() {
-    let mut house = FollowHouse::open().await;
+    let mut house = FollowHouse::open();
     two_chats(&mut house).await;
     let whole = read_all(&house, "/v1/events", TEXT).await;
     let id = whole[0]["subject"].as_str().unwrap().to_owned();
@@ -207,7 +207,7 @@ async fn a_stream_of_one_interaction_holds_its_past_and_its_future() {
 
 #[tokio::test]
 async fn streams_have_places_and_one_that_nobody_reads_holds_up_nobody() {
-    let mut house = FollowHouse::open().await;
+    let mut house = FollowHouse::open();
     house.carry_all().await;
     let mut reading = house.stream("/v1/events", READ, None).await;
     let idle = house.stream("/v1/events", TEXT, None).await;
@@ -237,7 +237,7 @@ async fn streams_have_places_and_one_that_nobody_reads_holds_up_nobody() {
 
 #[tokio::test]
 async fn a_stream_ends_when_the_hub_stops_and_goes_on_at_the_next_one() {
-    let mut house = FollowHouse::open().await;
+    let mut house = FollowHouse::open();
     house.carry_all().await;
     house.say("1", "I need help").await;
     let mut stream = house.stream("/v1/events", READ, None).await;
@@ -252,7 +252,7 @@ async fn a_stream_ends_when_the_hub_stops_and_goes_on_at_the_next_one() {
 
 #[tokio::test]
 async fn a_page_never_holds_more_than_the_config_allows() {
-    let mut house = FollowHouse::open_with(Delivery { page: 3, streams: 1, heartbeat: Period::secs(1) }).await;
+    let mut house = FollowHouse::open_with(Delivery { page: 3, streams: 1, heartbeat: Period::secs(1) });
     house.carry_all().await;
     house.tell("acs", vec![said(thread(), house.now(), "1", CUSTOMER, None, "I need help")]).await;
     let page = house.get("/v1/events?limit=100", READ).await;

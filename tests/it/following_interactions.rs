@@ -10,7 +10,7 @@ use crate::desk_house::contact_fact;
 use crate::follow_house::{CHATS, FollowHouse, READ, TEXT};
 
 async fn answered_chat() -> (FollowHouse, String) {
-    let mut house = FollowHouse::open().await;
+    let mut house = FollowHouse::open();
     house.carry_all().await;
     house.say("1", "I need help").await;
     house.carry_all().await;
@@ -121,7 +121,7 @@ async fn agents_are_listed_with_names_only_under_the_scope() {
 
 #[tokio::test]
 async fn what_is_not_there_is_404_and_who_may_not_is_403() {
-    let house = FollowHouse::open().await;
+    let house = FollowHouse::open();
     for path in ["7", "00000000-0000-8000-8000-000000000000", "7/timeline", "7/decisions"] {
         let got = house.get(&format!("/v1/interactions/{path}"), READ).await;
         assert_eq!((got.status, got.json()["code"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")), "{path}");

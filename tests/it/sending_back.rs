@@ -19,7 +19,7 @@ async fn dead_letters(house: &FollowHouse) -> Vec<Value> {
 
 #[tokio::test]
 async fn what_was_not_understood_is_taken_once_its_mapping_is_mended() {
-    let mut house = FollowHouse::open().await;
+    let mut house = FollowHouse::open();
     house.carry_all().await;
     house.post(br#"{"id": "1", "text": "I need help"}"#).await;
     let found = quarantine(&house).await;
@@ -60,7 +60,7 @@ async fn what_was_not_understood_is_taken_once_its_mapping_is_mended() {
 
 #[tokio::test]
 async fn what_nobody_wants_is_discarded_for_good() {
-    let mut house = FollowHouse::open().await;
+    let mut house = FollowHouse::open();
     for n in 0..3 {
         house.post(format!("{{\"x\": {n}}}").as_bytes()).await;
     }
@@ -86,7 +86,7 @@ fn refused() -> AdapterError {
 
 /// A chat whose first notice to the customer dies, with the id of the command that died.
 async fn a_dead_notice() -> (FollowHouse, String) {
-    let mut house = FollowHouse::open().await;
+    let mut house = FollowHouse::open();
     house.carry_all().await;
     house.say("1", "I need help").await;
     let mut dead = None;
@@ -149,7 +149,7 @@ async fn a_dead_command_is_owed_again_under_the_same_id() {
 
 #[tokio::test]
 async fn what_the_interaction_went_on_without_cannot_be_sent_back() {
-    let mut house = FollowHouse::open().await;
+    let mut house = FollowHouse::open();
     house.carry_all().await;
     house.say("1", "I need help").await;
     while let Some(claim) = house.claim().await {
