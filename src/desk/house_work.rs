@@ -209,6 +209,8 @@ impl<S: Store + ?Sized> Writer<S> {
 
     /// A verified caller's wish for a chat.
     pub(super) fn take_chat(&mut self, pending: &mut Pending, mut request: ChatRequest) -> Result<Done, RecordError> {
+        // A caller may make their key of what they know of the customer, and the key is recorded in plain.
+        request.key = PartyKey::of(&self.setup.id_key, "idempotency_key", &request.key).0.to_string();
         let leg = LegRef {
             system: "tandem".to_owned(),
             account: self.setup.domain.0.clone(),

@@ -128,7 +128,7 @@ pub enum Understood {
 /// A verified caller's wish for a chat.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatRequest {
-    /// The caller's idempotency key: the same key gets the same chat.
+    /// The caller's idempotency key: the same key gets the same chat. The desk replaces it by its keyed digest.
     pub key: String,
     /// Who the customer is by the caller's word, without saying who. Filled in by the desk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
