@@ -45,20 +45,25 @@ async fn receive(
 ) -> Response {
     let started = std::time::Instant::now();
     let instance = InstanceName(instance);
-    let response = take(&hooks, &instance, &door, query.as_deref().unwrap_or_default(), request).await;
-    if hooks.intake.body_cap(&instance, &door).is_some() {
+    let Some(cap) = hooks.intake.body_cap(&instance, &door) else {
         // Only doors that exist are counted by name: a stranger must not be able to make labels.
-        let labels = ByDoor { instance: instance.0, door, status: response.status().as_u16() };
-        hooks.metrics.webhooks.get_or_create(&labels).inc();
-        hooks.metrics.webhook_seconds.observe(started.elapsed().as_secs_f64());
-    }
+        return problem(Code::NotFound, "no door of this name; GET /readyz lists the doors that are open");
+    };
+    let response = take(&hooks, &instance, &door, query.as_deref().unwrap_or_default(), request, cap).await;
+    let labels = ByDoor { instance: instance.0, door, status: response.status().as_u16() };
+    hooks.metrics.webhooks.get_or_create(&labels).inc();
+    hooks.metrics.webhook_seconds.observe(started.elapsed().as_secs_f64());
     response
 }
 
-async fn take(hooks: &Hooks, instance: &InstanceName, door: &str, query: &str, request: Request) -> Response {
-    let Some(cap) = hooks.intake.body_cap(instance, door) else {
-        return problem(Code::NotFound, "no door of this name; GET /readyz lists the doors that are open");
-    };
+async fn take(
+    hooks: &Hooks,
+    instance: &InstanceName,
+    door: &str,
+    query: &str,
+    request: Request,
+    cap: usize,
+) -> Response {
     let Ok(_place) = hooks.places.try_acquire() else {
         return problem(Code::NotNow, "too many webhooks at once");
     };

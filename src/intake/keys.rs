@@ -1,7 +1,7 @@
 //! Documents that verify senders, fetched once and kept for a while.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -23,7 +23,39 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Keys {
     http: reqwest::Client,
-    held: Mutex<BTreeMap<Url, (Bytes, Instant)>>,
+    held: Mutex<Held>,
+}
+
+/// The ring as it was made last, and since when each of its documents is on it.
+#[derive(Debug, Default)]
+struct Held {
+    ring: Arc<KeyRing>,
+    since: BTreeMap<Url, Instant>,
+}
+
+impl Held {
+    /// Takes off what has been on the ring for too long.
+    fn let_go(&mut self) {
+        let old = |since: &Instant| since.elapsed() >= LIFE;
+        if self.since.values().any(old) {
+            let ring = Arc::make_mut(&mut self.ring);
+            for (url, _) in self.since.iter().filter(|(_, since)| old(since)) {
+                ring.remove(url);
+            }
+            self.since.retain(|_, since| !old(since));
+        }
+    }
+
+    fn put(&mut self, url: &Url, document: Bytes) {
+        let ring = Arc::make_mut(&mut self.ring);
+        if self.since.len() >= MOST_DOCUMENTS
+            && let Some((url, _)) = self.since.pop_first()
+        {
+            ring.remove(&url);
+        }
+        ring.insert(url.clone(), document);
+        self.since.insert(url.clone(), Instant::now());
+    }
 }
 
 /// What came of wanting a document.
@@ -40,37 +72,29 @@ pub enum Fetch {
 impl Keys {
     /// An empty ring. The client must follow no redirects.
     pub fn new(http: reqwest::Client) -> Self {
-        Keys { http, held: Mutex::new(BTreeMap::new()) }
+        Keys { http, held: Mutex::default() }
     }
 
-    /// The ring as it is now.
-    pub fn ring(&self) -> KeyRing {
-        let mut ring = KeyRing::default();
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        for (url, (document, since)) in held.iter() {
-            if since.elapsed() < LIFE {
-                ring.insert(url.clone(), document.clone());
-            }
-        }
-        ring
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ring as it is now. Shared until a document comes or goes.
+    pub fn ring(&self) -> Arc<KeyRing> {
+        let mut held = self.held();
+        held.let_go();
+        Arc::clone(&held.ring)
     }
 
     /// Fetches a document that a door asked for.
     pub async fn fetch(&self, url: &Url) -> Fetch {
-        let age = {
-            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            held.get(url).map(|(_, since)| since.elapsed())
-        };
+        let age = self.held().since.get(url).map(Instant::elapsed);
         if age.is_some_and(|age| age < FETCH_AGAIN) {
             return Fetch::NoHelp;
         }
         match tokio::time::timeout(PATIENCE, self.get(url)).await {
             Ok(Some(document)) => {
-                let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-                if held.len() >= MOST_DOCUMENTS {
-                    held.pop_first();
-                }
-                held.insert(url.clone(), (document, Instant::now()));
+                self.held().put(url, document);
                 Fetch::Fetched
             }
             _ => {
