@@ -87,6 +87,18 @@ pub enum RecordError {
     /// The sealed text ends before its own length.
     #[error("sealed text of the record is cut off")]
     Cut,
+    /// Nobody put the interaction back after an input that went wrong.
+    #[error("interaction {0} is being worked on")]
+    Out(InteractionId),
+}
+
+impl RecordError {
+    /// Whether the same can succeed later without anybody changing it.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, RecordError::Out(_))
+            || matches!(self, RecordError::Key(KeyError::Store(error)) if error.is_transient())
+            || matches!(self, RecordError::Key(KeyError::Unsettled(_) | KeyError::Entropy(_)))
+    }
 }
 
 impl Personals for Record {

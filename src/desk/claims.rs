@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use tandem_sdk::error::{AdapterError, ErrorKind};
-use tandem_sdk::model::{Command, Identity, InteractionId, PartyKey, SubjectId};
+use tandem_sdk::model::{Action, Command, Identity, InteractionId, PartyKey, SubjectId};
 use tandem_sdk::secret::{Secret, SecretRole};
 use tokio::sync::oneshot;
 
@@ -89,13 +89,22 @@ impl<S: Store + ?Sized> Writer<S> {
     fn make_ready(&mut self, entry: Entry) -> Option<Claim> {
         let id = entry.command.id;
         if entry.command.expires_at <= self.now {
-            self.let_die(id, entry.uncertain);
+            self.let_die(id, entry.uncertain, "not done in time");
             return None;
         }
         let mut secrets = BTreeMap::new();
         for (role, name) in &entry.command.uses {
             let found = SecretName::new(name).and_then(|name| self.vault.get(&name, self.now).ok().flatten());
             let Some(text) = found.and_then(|found| String::from_utf8(found.reveal().to_vec()).ok()) else {
+                // A leg's own secret that nothing will bring any more: its end goes without, the rest dies now instead of
+                // holding up its lane. Tokens of the hub and of agents are the house's to renew.
+                if name.starts_with("i/") && !self.outbox.yields(name) {
+                    if matches!(entry.command.action, Action::End { .. }) {
+                        continue;
+                    }
+                    self.let_die(id, entry.uncertain, "its secret will not come");
+                    return None;
+                }
                 let until = self.now.saturating_add(SECRET_WAIT).unwrap_or(self.now);
                 self.outbox.defer(id, until, entry.uncertain, false);
                 return None;
@@ -111,9 +120,9 @@ impl<S: Store + ?Sized> Writer<S> {
         })
     }
 
-    /// A command that was not done in time: its outcome is that it expired.
-    fn let_die(&mut self, id: tandem_sdk::model::CommandId, uncertain: bool) {
-        let mut error = AdapterError::new(ErrorKind::Unavailable, "expired", "not done in time");
+    /// A command that will not be done: its outcome is why.
+    fn let_die(&mut self, id: tandem_sdk::model::CommandId, uncertain: bool, why: &str) {
+        let mut error = AdapterError::new(ErrorKind::Unavailable, "expired", why);
         if uncertain {
             error = error.perhaps_done();
         }

@@ -55,11 +55,14 @@ impl Desk {
         }
     }
 
-    /// Waits for commands that may go; at most `most`. `None` when the desk is closed.
-    pub async fn claim(&self, most: usize) -> Option<Vec<Claim>> {
+    /// Waits for commands that may go; at most `most`.
+    pub async fn claim(&self, most: usize) -> Result<Vec<Claim>, DeskError> {
         let (reply, answer) = oneshot::channel();
-        self.lanes.put(Priority::Control, Message::Claim(most, reply)).ok()?;
-        answer.await.ok()
+        match self.lanes.put(Priority::Control, Message::Claim(most, reply)) {
+            Ok(()) => answer.await.map_err(|_| DeskError::Closed),
+            Err((_, true)) => Err(DeskError::Closed),
+            Err((_, false)) => Err(DeskError::Full),
+        }
     }
 
     /// Puts a claimed command back, not to be tried before `until`. `uncertain`: it may have had its effect. `counts`:

@@ -23,7 +23,8 @@ impl<S: Store + ?Sized> Writer<S> {
         settled: Option<&Command>,
         body: &[u8],
     ) -> Result<(), RecordError> {
-        let mut house = self.house.clone();
+        // Should its turn panic, the house is read back from the store before anything else is taken.
+        let mut house = std::mem::take(&mut self.house);
         let (steps, tell) = house.take_turn(&self.context(pending), &input, settled);
         self.house = house;
         self.enter_house(pending, input, steps, body)?;
@@ -67,9 +68,7 @@ impl<S: Store + ?Sized> Writer<S> {
         observed: Vec<Fact>,
         secrets: Vec<(SecretRole, Secret)>,
     ) -> Result<(), RecordError> {
-        let mut house = self.house.clone();
-        let Some(settled) = house.fold_input(&input) else { return Ok(()) };
-        self.house = house;
+        let Some(settled) = self.house.fold_input(&input) else { return Ok(()) };
         self.keep_secrets(pending, StoredSubject::HOUSE, &settled, secrets)?;
         self.house_turn(pending, input, Some(&settled), &[])?;
         if settled.purpose.0.starts_with("parked:")
@@ -118,7 +117,7 @@ impl<S: Store + ?Sized> Writer<S> {
         body: &[u8],
     ) -> Result<(), RecordError> {
         let Some(leg) = facts.first().map(|fact| fact.leg.id()) else { return Ok(()) };
-        let mut house = self.house.clone();
+        let mut house = std::mem::take(&mut self.house);
         let mut steps = Vec::new();
         for fact in facts {
             steps.extend(house.park(&self.context(pending), fact));
@@ -148,12 +147,12 @@ impl<S: Store + ?Sized> Writer<S> {
 
     /// The contact is known now: its parked facts go where they belong.
     pub(super) fn unpark(&mut self, pending: &mut Pending, leg: &LegRef) -> Result<(), RecordError> {
-        let mut house = self.house.clone();
+        let mut house = std::mem::take(&mut self.house);
         let (steps, facts) = house.unpark(&self.context(pending), leg);
+        self.house = house;
         if facts.is_empty() {
             return Ok(());
         }
-        self.house = house;
         self.enter_house(pending, Input::Learned {}, steps, &[])?;
         let instance = self.setup.instance_of(leg);
         self.file_parked(pending, &instance, leg, facts)
@@ -167,7 +166,7 @@ impl<S: Store + ?Sized> Writer<S> {
 
     /// Parked facts wait once more.
     fn wait_on(&mut self, pending: &mut Pending, leg: &LegRef) -> Result<(), RecordError> {
-        let mut house = self.house.clone();
+        let mut house = std::mem::take(&mut self.house);
         let steps = house.wait_on(&self.context(pending), leg);
         self.house = house;
         self.enter_house(pending, Input::Learned {}, steps, &[])
@@ -175,7 +174,7 @@ impl<S: Store + ?Sized> Writer<S> {
 
     /// Nobody came for the contact: what its cloud says decides, else it is an interaction of its own.
     fn adopt(&mut self, pending: &mut Pending, leg: &LegRef, observed: Vec<Fact>) -> Result<(), RecordError> {
-        let mut house = self.house.clone();
+        let mut house = std::mem::take(&mut self.house);
         let (steps, parked) = house.unpark(&self.context(pending), leg);
         self.house = house;
         self.enter_house(pending, Input::Learned {}, steps, &[])?;
@@ -197,9 +196,12 @@ impl<S: Store + ?Sized> Writer<S> {
         leg: &LegRef,
         facts: Vec<Fact>,
     ) -> Result<(), RecordError> {
-        self.take_facts(pending, instance, Input::Learned {}, facts, &[])?;
+        pending.filing_parked = true;
+        let filed = self.take_facts(pending, instance, Input::Learned {}, facts, &[]);
+        pending.filing_parked = false;
+        filed?;
         if let Some(id) = self.interaction_of(pending, leg.id())?
-            && let Some(it) = self.load(id)?
+            && let Some(it) = self.look_at(id)?
         {
             let same = persist::same_ref(it.subject, SubjectId(leg.id().0));
             pending.rows.put(Keyspace::Refs, same, Vec::new());
@@ -219,7 +221,9 @@ impl<S: Store + ?Sized> Writer<S> {
         };
         let id = leg.id().opens(1);
         if self.interaction_of(pending, leg.id())?.is_some() {
-            return Ok(Done { interaction: Some(id), duplicate: true });
+            // The same key with another customer gets nothing of the first one's.
+            let same = self.load(id)?.is_some_and(|it| it.customer.identities == request.identities);
+            return Ok(Done { interaction: same.then_some(id), duplicate: true });
         }
         let party = customer_party(&request, self);
         // Whoever asks to be erased names any of their identities.

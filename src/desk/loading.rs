@@ -1,6 +1,6 @@
 //! Opening a desk: what it must be given, and the thread it runs on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use super::recover;
 use super::run::{Counts, Timers, Writer};
 use super::shelf::Shelf;
 use crate::clock::Clock;
-use crate::interactions::conduct::Cloud;
+use crate::interactions::conduct::{Cloud, Context};
 use crate::interactions::{House, Known, Settings};
 use crate::record::RecordError;
 use crate::routing::Rules;
@@ -48,6 +48,20 @@ impl Setup {
     /// Who is who.
     pub fn known(&self) -> Known {
         Known { hub: self.clouds.get(&self.journey.customer).and_then(|cloud| cloud.hub) }
+    }
+
+    /// What conduct knows when it makes the record at `seq`.
+    pub fn context<'a>(&'a self, rules: &'a Rules, seq: u64, now: Timestamp) -> Context<'a> {
+        Context {
+            now,
+            seq,
+            domain: &self.domain,
+            settings: &self.journey,
+            rules,
+            clouds: &self.clouds,
+            has_profiles: self.has_profiles,
+            id_key: &self.id_key,
+        }
     }
 
     /// The instance in whose cloud a leg is.
@@ -95,12 +109,14 @@ pub fn open<S: Store + ?Sized + 'static>(
         house: House::default(),
         house_dirty: None,
         shelf: Shelf::default(),
+        told: HashSet::new(),
         outbox: Outbox::default(),
         timers: Timers::default(),
         counts: Counts::default(),
         claims: Vec::new(),
         stuck: false,
         today: None,
+        let_go_of: std::collections::BTreeSet::new(),
     };
     recover::recover(&mut writer)?;
     writer.committed.send_replace(writer.next_seq);

@@ -29,4 +29,5 @@ pub use handle::Desk;
 pub use lanes::{Capacities, Priority};
 pub use loading::{Setup, open};
 pub use reading::{dead_commands, owner_of_dead};
+pub(crate) use recover::{Given, fold_given, fold_house, fold_interaction, is_nothing_new};
 pub use work::{Incoming, Work};

@@ -26,8 +26,8 @@ pub(super) struct Entry {
 pub(super) struct Outbox {
     entries: HashMap<CommandId, Entry>,
     lanes: BTreeMap<Lane, VecDeque<CommandId>>,
-    /// Heads that are not in flight, by the time from which they may go.
-    heads: BTreeSet<(Timestamp, Lane)>,
+    /// Heads that are not in flight, by the time from which they may go and the order in which they were owed.
+    heads: BTreeSet<(Timestamp, u64, Lane)>,
     in_flight: usize,
 }
 
@@ -58,7 +58,7 @@ impl Outbox {
         let lane = self.lanes.entry(command.lane.clone()).or_default();
         lane.push_back(command.id);
         if lane.len() == 1 {
-            self.heads.insert((now, command.lane.clone()));
+            self.heads.insert((now, command.order, command.lane.clone()));
         }
         let entry = Entry { command, owner, attempts: 0, uncertain: recovered, not_before: now, in_flight: false };
         self.entries.insert(entry.command.id, entry);
@@ -66,8 +66,10 @@ impl Outbox {
 
     /// The next head that may go.
     pub(super) fn next(&mut self, now: Timestamp) -> Option<Entry> {
-        let (due, lane) = self.heads.first().cloned().filter(|(due, _)| *due <= now)?;
-        self.heads.remove(&(due, lane.clone()));
+        if self.heads.first().is_none_or(|(due, _, _)| *due > now) {
+            return None;
+        }
+        let (_, _, lane) = self.heads.pop_first()?;
         let id = *self.lanes.get(&lane)?.front()?;
         let entry = self.entries.get_mut(&id)?;
         entry.in_flight = true;
@@ -78,7 +80,7 @@ impl Outbox {
 
     /// When the next head may go.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.heads.first().map(|(due, _)| *due)
+        self.heads.first().map(|(due, _, _)| *due)
     }
 
     /// Puts a head back that is to be tried again.
@@ -91,27 +93,53 @@ impl Outbox {
             entry.attempts = entry.attempts.saturating_sub(1);
         }
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.heads.insert((until, entry.command.lane.clone()));
+        self.heads.insert((until, entry.command.order, entry.command.lane.clone()));
+    }
+
+    /// Whether a command that has no outcome yet yields this secret.
+    pub(super) fn yields(&self, secret: &str) -> bool {
+        self.entries.values().any(|entry| entry.command.keeps.values().any(|name| name == secret))
+    }
+
+    /// Takes over what this life of the desk knew of its commands before it read them back from the store: what is in
+    /// flight, what was tried, what waits.
+    pub(super) fn inherit(&mut self, before: &Outbox) {
+        for entry in self.entries.values_mut() {
+            let Some(known) = before.entries.get(&entry.command.id) else {
+                // Never given out in this life.
+                entry.uncertain = false;
+                continue;
+            };
+            (entry.attempts, entry.uncertain) = (known.attempts, known.uncertain);
+            let head = (entry.not_before, entry.command.order, entry.command.lane.clone());
+            let is_head = self.heads.remove(&head);
+            entry.not_before = known.not_before;
+            entry.in_flight = known.in_flight;
+            if known.in_flight {
+                self.in_flight = self.in_flight.saturating_add(1);
+            } else if is_head {
+                self.heads.insert((entry.not_before, entry.command.order, entry.command.lane.clone()));
+            }
+        }
     }
 
     /// Takes a command off: it has its outcome. The next one of its lane may go.
-    pub(super) fn settle(&mut self, id: CommandId, now: Timestamp) {
+    pub(super) fn settle(&mut self, id: CommandId) {
         let Some(entry) = self.entries.remove(&id) else { return };
         if entry.in_flight {
             self.in_flight = self.in_flight.saturating_sub(1);
         }
-        let name = entry.command.lane;
+        let (order, name) = (entry.command.order, entry.command.lane);
         let Some(lane) = self.lanes.get_mut(&name) else { return };
-        self.heads.remove(&(entry.not_before, name.clone()));
+        self.heads.remove(&(entry.not_before, order, name.clone()));
         lane.retain(|waiting| *waiting != id);
         match lane.front() {
             None => {
                 self.lanes.remove(&name);
             }
             Some(head) => {
-                if self.entries.get(head).is_some_and(|next| !next.in_flight) {
-                    let due = self.entries.get(head).map_or(now, |next| next.not_before);
-                    self.heads.insert((due, name));
+                if let Some(next) = self.entries.get(head).filter(|next| !next.in_flight) {
+                    self.heads.insert((next.not_before, next.command.order, name));
                 }
             }
         }
@@ -156,8 +184,27 @@ mod tests {
         assert_eq!((first.lane.0.as_str(), other.lane.0.as_str()), ("a", "b"));
         assert!(outbox.next(second(1)).is_none());
 
-        outbox.settle(first.id, second(1));
+        outbox.settle(first.id);
         assert_eq!(outbox.next(second(1)).unwrap().command.id, command("a", 2).id);
+    }
+
+    #[test]
+    fn what_is_in_flight_stays_so_when_the_desk_reads_its_commands_back() {
+        let mut before = Outbox::default();
+        before.push(command("a", 1), Owner::House, second(0), false);
+        before.push(command("b", 2), Owner::House, second(0), false);
+        let flying = before.next(second(0)).unwrap().command;
+        let mut after = Outbox::default();
+        after.push(command("a", 1), Owner::House, second(5), true);
+        after.push(command("b", 2), Owner::House, second(5), true);
+        after.push(command("c", 3), Owner::House, second(5), true);
+        after.inherit(&before);
+
+        let given: Vec<_> =
+            std::iter::from_fn(|| after.next(second(9))).map(|entry| (entry.command.lane.0, entry.uncertain)).collect();
+        assert_eq!(given, [("b".to_owned(), false), ("c".to_owned(), false)]);
+        after.defer(flying.id, second(20), true, true);
+        assert_eq!(after.next(second(20)).unwrap().attempts, 2);
     }
 
     #[test]
@@ -185,7 +232,7 @@ mod tests {
             while let Some(entry) = outbox.next(second(1)) {
                 let n: u64 = entry.command.purpose.0[2..].parse().unwrap();
                 seen.entry(entry.command.lane.0.clone()).or_default().push(n);
-                outbox.settle(entry.command.id, second(1));
+                outbox.settle(entry.command.id);
                 total += 1;
             }
             prop_assert_eq!(total, lanes.len());

@@ -1,9 +1,12 @@
 //! Recovery: states as they were written down, then the log from there. Nothing is decoded, nothing is decided.
 
+use jiff::Timestamp;
+use tandem_sdk::model::{Command, Fact, InteractionId};
+
 use super::persist;
 use super::run::Writer;
 use super::work::begin;
-use crate::interactions::{Interaction, Known, Owner};
+use crate::interactions::{Change, Input, Interaction, Known, Owner};
 use crate::record::{Record, RecordError};
 use crate::store::rows::meta::{MetaKey, MetaName};
 use crate::store::{FIRST_SEQ, KeyError, Keyspace, Store};
@@ -18,7 +21,8 @@ const BYTES: usize = 4 * 1024 * 1024;
 /// Brings the writer to the end of the log.
 pub(super) fn recover<S: Store + ?Sized>(writer: &mut Writer<S>) -> Result<(), RecordError> {
     writer.shelf = super::shelf::Shelf::default();
-    writer.outbox = super::outbox::Outbox::default();
+    let before = std::mem::take(&mut writer.outbox);
+    writer.told.clear();
     writer.timers.clear();
     writer.house = persist::get_house(&*writer.store, &writer.keys)?;
     writer.house_dirty = None;
@@ -43,6 +47,9 @@ pub(super) fn recover<S: Store + ?Sized>(writer: &mut Writer<S>) -> Result<(), R
     }
     writer.next_seq = writer.log.next_seq().map_err(KeyError::from)?;
     put_on_the_shelves(writer);
+    if writer.next_seq > FIRST_SEQ && before.len() > 0 {
+        writer.outbox.inherit(&before);
+    }
     Ok(())
 }
 
@@ -66,11 +73,12 @@ fn fold<S: Store + ?Sized>(writer: &mut Writer<S>, bytes: &[u8]) -> Result<(), R
             }
         }
         Owner::Interaction(id) => {
-            let before = match writer.shelf.take(id) {
-                Some(it) => Some(it),
+            let known = writer.setup.known();
+            let before = match writer.shelf.get(id) {
+                Some(it) if it.last_seq >= record.seq => return Ok(()),
+                Some(_) => writer.load(id)?,
                 None => persist::get_interaction(id, &*writer.store, &writer.keys)?,
             };
-            let known = writer.setup.known();
             if let Some(it) = fold_interaction(before, id, &record, known) {
                 writer.shelf.put_dirty(it, record.seq);
             }
@@ -91,10 +99,34 @@ pub(crate) fn fold_house(house: &mut crate::interactions::House, record: &Record
 /// Folds a record into the interaction that it belongs to; `None` when it was folded before.
 pub(crate) fn fold_interaction(
     before: Option<Interaction>,
-    id: tandem_sdk::model::InteractionId,
+    id: InteractionId,
     record: &Record,
     known: Known,
 ) -> Option<Interaction> {
+    let mut it = fold_given(before, id, record, known)?.it;
+    for step in &record.steps {
+        it.fold_step(step, record.recorded_at);
+    }
+    stamp(&mut it, record.seq, record.recorded_at, is_nothing_new(&record.input, &record.facts));
+    Some(it)
+}
+
+/// An interaction that was given a record's input and facts, before anybody thought about what follows.
+pub(crate) struct Given {
+    pub(crate) it: Interaction,
+    /// The command that the input settled.
+    pub(crate) settled: Option<Command>,
+    /// What the facts changed.
+    pub(crate) changes: Vec<Change>,
+}
+
+/// Folds a record's input and facts, not its steps; `None` when it was folded before.
+pub(crate) fn fold_given(
+    before: Option<Interaction>,
+    id: InteractionId,
+    record: &Record,
+    known: Known,
+) -> Option<Given> {
     let mut it = match (before, &record.opens) {
         (Some(it), _) if it.last_seq >= record.seq => return None,
         (Some(it), _) => it,
@@ -102,20 +134,23 @@ pub(crate) fn fold_interaction(
         // A record that neither opens nor finds its interaction cannot come from this desk.
         (None, None) => return None,
     };
-    it.fold_input(&record.input);
-    for fact in &record.facts {
-        it.fold_fact(fact, known);
-    }
-    for step in &record.steps {
-        it.fold_step(step, record.recorded_at);
-    }
-    it.last_seq = record.seq;
-    it.changed_at = record.recorded_at;
-    let nothing_new = record.facts.is_empty() && matches!(record.input, crate::interactions::Input::Envelope { .. });
+    let settled = it.fold_input(&record.input);
+    let changes = record.facts.iter().flat_map(|fact| it.fold_fact(fact, known)).collect();
+    Some(Given { it, settled, changes })
+}
+
+/// Whether an envelope told nothing that was not known: it is kept, and nothing follows.
+pub(crate) fn is_nothing_new(input: &Input, facts: &[Fact]) -> bool {
+    facts.is_empty() && matches!(input, Input::Envelope { .. })
+}
+
+/// Last of every record of an interaction.
+pub(super) fn stamp(it: &mut Interaction, seq: u64, now: Timestamp, nothing_new: bool) {
+    it.last_seq = seq;
+    it.changed_at = now;
     if !nothing_new {
-        it.records.push(record.seq);
+        it.records.push(seq);
     }
-    Some(it)
 }
 
 /// Commands and timers of everything that is open.

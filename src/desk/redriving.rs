@@ -50,8 +50,9 @@ impl<S: Store + ?Sized> Writer<S> {
     ) -> Result<Done, RecordError> {
         let nothing = Done { interaction: None, duplicate: true };
         let Some(mut it) = self.load(id)? else { return Ok(nothing) };
-        let Some(dead) = it.dead.get(&command) else { return Ok(nothing) };
-        if it.cannot_redrive(&dead.command).is_some() {
+        let can = it.dead.get(&command).is_some_and(|dead| it.cannot_redrive(&dead.command).is_none());
+        if !can {
+            self.shelf.put_back(it);
             return Ok(nothing);
         }
         let context = self.context(pending);

@@ -1,11 +1,14 @@
 //! The desk's loop: drain, take, commit once, answer everybody.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tandem_sdk::doors::Decoded;
+use tandem_sdk::error::{AdapterError, ErrorKind};
+use tandem_sdk::model::{PartyKey, SubjectId};
 use tokio::sync::{oneshot, watch};
 
 use super::answer::{DeskError, Done, Status, tell};
@@ -14,10 +17,10 @@ use super::lanes::{Lanes, Taken};
 use super::loading::Setup;
 use super::outbox::Outbox;
 use super::shelf::Shelf;
-use super::work::{Entering, Incoming, Pending, Work};
+use super::work::{Entering, Pending, Work};
 use super::{persist, recover};
 use crate::clock::Clock;
-use crate::interactions::{House, Input, Interaction, Owner, Understood};
+use crate::interactions::{House, Input, Interaction, Owner};
 use crate::record::RecordError;
 use crate::routing::Rules;
 use crate::store::rows::dedupe::Day;
@@ -103,12 +106,16 @@ pub(super) struct Writer<S: ?Sized> {
     pub(super) house: House,
     pub(super) house_dirty: Option<u64>,
     pub(super) shelf: Shelf,
+    /// Whose data a subject's are, as far as it was written down lately.
+    pub(super) told: HashSet<(PartyKey, SubjectId)>,
     pub(super) outbox: Outbox,
     pub(super) timers: Timers,
     pub(super) counts: Counts,
     pub(super) claims: Vec<(usize, oneshot::Sender<Vec<Claim>>)>,
     pub(super) stuck: bool,
     pub(super) today: Option<Day>,
+    /// Timers that can never be taken.
+    pub(super) let_go_of: BTreeSet<(Owner, String, Timestamp)>,
 }
 
 type Waiting = Vec<(oneshot::Sender<Result<Done, DeskError>>, Result<Done, DeskError>)>;
@@ -125,26 +132,47 @@ impl<S: Store + ?Sized> Writer<S> {
             };
             self.tell_time();
             if self.stuck && !self.recover_again() {
-                refuse(messages);
+                self.refuse(messages);
                 std::thread::sleep(STUCK);
                 continue;
             }
             self.let_go_of_days();
+            if self.work_through(messages.into()) {
+                return true;
+            }
+            self.serve_claims();
+        }
+        self.write_everything_down();
+        false
+    }
+
+    /// Takes messages in order, into one commit. An input that spoils what is in memory ends the commit before it; the
+    /// rest goes on from what the store holds. Says whether another writer took over.
+    fn work_through(&mut self, mut messages: VecDeque<Message>) -> bool {
+        let idle = messages.is_empty();
+        loop {
             let mut pending = Pending::default();
             let mut waiting: Waiting = Vec::new();
-            self.fire_timers(&mut pending);
-            for message in messages {
+            let mut spoiled = !self.fire_timers(&mut pending);
+            while !spoiled && let Some(message) = messages.pop_front() {
                 match message {
-                    Message::Work(work, reply) => {
-                        let answer = self.take_guarded(&mut pending, *work);
-                        waiting.push((reply, answer));
-                    }
+                    Message::Work(work, reply) => match self.take_guarded(&mut pending, *work) {
+                        Ok(done) => waiting.push((reply, Ok(done))),
+                        Err(failed) => {
+                            spoiled = true;
+                            match failed {
+                                Failed::Answer(error) => waiting.push((reply, Err(error))),
+                                Failed::Instead(work) => messages.push_front(Message::Work(work, reply)),
+                            }
+                        }
+                    },
                     Message::Claim(most, reply) => self.claims.push((most, reply)),
                     Message::Defer { id, until, uncertain, counts } => self.outbox.defer(id, until, uncertain, counts),
                     Message::Ask(asked) => self.answer(asked),
                 }
             }
-            match self.commit(pending) {
+            self.stuck |= spoiled;
+            match self.commit(pending, idle) {
                 Ok(()) => waiting.into_iter().for_each(|(reply, answer)| tell(reply, answer)),
                 Err(fenced) => {
                     waiting.into_iter().for_each(|(reply, _)| tell(reply, Err(DeskError::Unavailable)));
@@ -153,10 +181,14 @@ impl<S: Store + ?Sized> Writer<S> {
                     }
                 }
             }
-            self.serve_claims();
+            if self.stuck && !self.recover_again() {
+                self.refuse(messages.into());
+                return false;
+            }
+            if messages.is_empty() {
+                return false;
+            }
         }
-        self.write_everything_down();
-        false
     }
 
     fn tell_time(&mut self) {
@@ -187,12 +219,12 @@ impl<S: Store + ?Sized> Writer<S> {
         }
         let open: Vec<_> = self.shelf.iter().filter(|it| it.closed.is_none()).map(|it| it.id).collect();
         for id in open {
-            let resumed = self.load(id).and_then(|it| match it {
-                Some(it) => self.turn(&mut pending, it, None, Input::Resumed {}, None, Vec::new(), Vec::new(), &[]),
+            let resumed = self.guarded(&mut pending, |writer, pending| match writer.load(id)? {
+                Some(it) => writer.turn(pending, it, None, Input::Resumed {}, None, Vec::new(), Vec::new(), &[]),
                 None => Ok(()),
             });
-            if let Err(error) = resumed {
-                tracing::error!(interaction.id = %id, %error, "an interaction could not resume");
+            if resumed.is_err() {
+                tracing::error!(interaction.id = %id, "an interaction could not resume");
             }
             if pending.entries.len() >= self.setup.max_batch {
                 self.commit_or_say(std::mem::take(&mut pending));
@@ -214,14 +246,22 @@ impl<S: Store + ?Sized> Writer<S> {
         }
     }
 
-    fn fire_timers(&mut self, pending: &mut Pending) {
+    /// Fires what is due. A timer that cannot be taken is let go of, and `false` says that memory must be read back.
+    fn fire_timers(&mut self, pending: &mut Pending) -> bool {
         for _ in 0..TIMERS_PER_COMMIT {
             let Some((due, owner, name)) = self.timers.take_due(self.now) else { break };
-            let fired = self.fire(pending, due, owner, name);
-            if let Err(error) = fired {
-                tracing::error!(?owner, %error, "a timer could not be taken");
+            if self.let_go_of.contains(&(owner, name.clone(), due)) {
+                continue;
+            }
+            let (as_named, timer) = (name.clone(), (owner, name, due));
+            let fired = self.guarded(pending, |writer, pending| writer.fire(pending, due, owner, as_named));
+            if fired.is_err() {
+                tracing::error!(?owner, timer = timer.1, "a timer cannot be taken; it is let go of");
+                self.let_go_of.insert(timer);
+                return false;
             }
         }
+        true
     }
 
     fn fire(&mut self, pending: &mut Pending, due: Timestamp, owner: Owner, name: String) -> Result<(), RecordError> {
@@ -240,50 +280,45 @@ impl<S: Store + ?Sized> Writer<S> {
         }
     }
 
-    /// Takes one input. What makes our own code panic is quarantined alone; the rest of the batch goes on.
-    fn take_guarded(&mut self, pending: &mut Pending, work: Work) -> Result<Done, DeskError> {
+    /// Runs work whose entries and rows go when it fails; what it did in memory goes when the store is read back.
+    fn guarded<T>(
+        &mut self,
+        pending: &mut Pending,
+        work: impl FnOnce(&mut Self, &mut Pending) -> Result<T, RecordError>,
+    ) -> Result<T, Option<RecordError>> {
         let entries = pending.entries.len();
         let mut rows = std::mem::take(&mut pending.rows);
-        let suspect = match &work {
-            Work::Envelope(incoming) => Some(incoming.clone()),
-            _ => None,
-        };
-        let taken = catch_unwind(AssertUnwindSafe(|| self.take(pending, work)));
-        if let Ok(Ok(done)) = taken {
+        let done = catch_unwind(AssertUnwindSafe(|| work(self, pending)));
+        if self.shelf.misses_any() {
+            // Whoever works on an interaction puts it back; where that failed, the store has it.
+            self.stuck = true;
+        }
+        if let Ok(Ok(done)) = done {
             rows.append(std::mem::take(&mut pending.rows));
             pending.rows = rows;
             return Ok(done);
         }
-        // Whatever it wrote so far goes; what it did in memory goes when the store is read back.
         pending.entries.truncate(entries);
         pending.rows = rows;
-        self.stuck = true;
-        match taken {
-            Ok(outcome) => {
-                if let Err(error) = outcome {
-                    tracing::error!(%error, "an input could not be taken");
-                }
-                Err(DeskError::Unavailable)
-            }
-            Err(_) => {
-                tracing::error!("an input made the desk panic; it is quarantined");
-                suspect.map_or(Err(DeskError::Unavailable), |incoming| self.quarantine(pending, *incoming))
-            }
-        }
+        Err(done.ok().and_then(Result::err))
     }
 
-    fn quarantine(&mut self, pending: &mut Pending, incoming: Incoming) -> Result<Done, DeskError> {
-        let Incoming { instance, envelope, mapping, .. } = incoming;
-        let input = Input::Envelope {
-            instance,
-            door: envelope.door,
-            kind: envelope.kind,
-            dedupe: envelope.dedupe,
-            origin: envelope.origin,
-            mapping,
-            understood: Understood::Malformed { problem: "taking it made the desk panic".to_owned() },
-        };
-        self.take_nothing(pending, input, &envelope.body).map(|()| Done::default()).map_err(|_| DeskError::Unavailable)
+    /// Takes one input. What can never be taken (it makes our own code panic, or its record is too large) is not tried
+    /// again as it is: an envelope goes into quarantine, an outcome becomes that of a dead command.
+    fn take_guarded(&mut self, pending: &mut Pending, work: Work) -> Result<Done, Failed> {
+        let instead = instead_of(&work);
+        match self.guarded(pending, |writer, pending| writer.take(pending, work)) {
+            Ok(done) => Ok(done),
+            Err(Some(error)) if error.is_transient() => {
+                tracing::error!(%error, "an input could not be taken now");
+                Err(Failed::Answer(DeskError::Unavailable))
+            }
+            Err(error) => {
+                let error = error.map_or_else(|| "it made the desk panic".to_owned(), |error| error.to_string());
+                tracing::error!(error, "an input can never be taken");
+                Err(instead.map_or(Failed::Answer(DeskError::Unavailable), Failed::Instead))
+            }
+        }
     }
 
     fn take(&mut self, pending: &mut Pending, work: Work) -> Result<Done, RecordError> {
@@ -310,8 +345,9 @@ impl<S: Store + ?Sized> Writer<S> {
 
     /// Commits what is pending, together with states that have waited longest to be written down. `Err(true)`: another
     /// writer took over.
-    pub(super) fn commit(&mut self, mut pending: Pending) -> Result<(), bool> {
-        let written = self.write_down(&mut pending, false);
+    pub(super) fn commit(&mut self, mut pending: Pending, idle: bool) -> Result<(), bool> {
+        // What is in memory may be ahead of what this commit makes durable: then nothing of it is written down.
+        let written = if self.stuck { Vec::new() } else { self.write_down(&mut pending, idle, false) };
         if pending.entries.is_empty() && pending.rows.is_empty() {
             return if self.stuck { Err(false) } else { Ok(()) };
         }
@@ -340,25 +376,33 @@ impl<S: Store + ?Sized> Writer<S> {
 
     /// Commits where nobody waits for the answer.
     pub(super) fn commit_or_say(&mut self, pending: Pending) {
-        if self.commit(pending).is_err() {
+        if self.commit(pending, false).is_err() {
             tracing::warn!("a commit that nobody waits for failed; the next one starts from the store");
         }
     }
 
     /// Writes down states whose records lie furthest back; all of them at the end.
-    fn write_down(&mut self, pending: &mut Pending, everything: bool) -> Vec<tandem_sdk::model::InteractionId> {
+    fn write_down(
+        &mut self,
+        pending: &mut Pending,
+        idle: bool,
+        everything: bool,
+    ) -> Vec<tandem_sdk::model::InteractionId> {
         let behind = self.shelf.oldest_dirty().map_or(0, |oldest| self.next_seq.saturating_sub(oldest));
-        let most = match (everything, pending.entries.is_empty()) {
-            (true, _) => usize::MAX,
+        let most = if everything {
+            usize::MAX
+        } else if idle && pending.entries.is_empty() {
             // Nothing else to do: catch up.
-            (false, true) => self.setup.max_batch,
+            self.setup.max_batch
+        } else if behind > self.setup.fold_most {
             // Keep within the distance that recovery may have to fold.
-            (false, false) if behind > self.setup.fold_most => pending.entries.len().saturating_mul(2),
-            (false, false) => 0,
+            pending.entries.len().saturating_mul(2)
+        } else {
+            0
         };
         let mut written = Vec::new();
         for id in self.shelf.longest_dirty(most) {
-            let Some(it) = self.shelf.take(id) else { continue };
+            let Some(it) = self.shelf.get(id).cloned() else { continue };
             match persist::put_interaction(it, &self.keys, &mut pending.rows) {
                 Ok(()) => written.push(id),
                 Err(error) => tracing::error!(interaction.id = %id, %error, "a state could not be written down"),
@@ -386,7 +430,7 @@ impl<S: Store + ?Sized> Writer<S> {
     fn write_everything_down(&mut self) {
         let mut pending = Pending::default();
         self.tell_time();
-        let written = self.write_down(&mut pending, true);
+        let written = self.write_down(&mut pending, true, true);
         let batch = LogBatch { entries: pending.entries, rows: pending.rows };
         if let Err(error) = self.log.append(self.next_seq, self.epoch, batch) {
             tracing::warn!(%error, "states were not written down; the next start folds the log instead");
@@ -405,6 +449,18 @@ impl<S: Store + ?Sized> Writer<S> {
             Err(error) => {
                 tracing::warn!(%error, "the store is still unavailable");
                 false
+            }
+        }
+    }
+
+    /// Tells whoever waits for a commit to come again. Workers that wait for commands go on waiting.
+    fn refuse(&mut self, messages: Vec<Message>) {
+        for message in messages {
+            match message {
+                Message::Work(_, reply) => tell(reply, Err(DeskError::Unavailable)),
+                Message::Claim(most, reply) => self.claims.push((most, reply)),
+                Message::Defer { id, until, uncertain, counts } => self.outbox.defer(id, until, uncertain, counts),
+                Message::Ask(asked) => self.answer(asked),
             }
         }
     }
@@ -445,10 +501,31 @@ impl<S: Store + ?Sized> Writer<S> {
     }
 }
 
-fn refuse(messages: Vec<Message>) {
-    for message in messages {
-        if let Message::Work(_, reply) = message {
-            tell(reply, Err(DeskError::Unavailable));
+/// What becomes of an input that failed.
+enum Failed {
+    /// Its sender is told.
+    Answer(DeskError),
+    /// This is taken in its place.
+    Instead(Box<Work>),
+}
+
+/// What is taken in place of an input that can never be taken. Nothing in place of what is in its place.
+fn instead_of(work: &Work) -> Option<Box<Work>> {
+    match work {
+        Work::Envelope(incoming) if !matches!(incoming.decoded, Decoded::Malformed { .. }) => {
+            let mut incoming = incoming.clone();
+            incoming.decoded = Decoded::Malformed { problem: "the desk cannot take it".to_owned() };
+            Some(Box::new(Work::Envelope(incoming)))
         }
+        Work::Outcome { command, result: Ok(_), secrets, repeated } => {
+            let error = AdapterError::new(ErrorKind::Unexpected, "outcome", "the desk cannot take it");
+            Some(Box::new(Work::Outcome {
+                command: *command,
+                result: Err(error.perhaps_done()),
+                secrets: secrets.clone(),
+                repeated: *repeated,
+            }))
+        }
+        _ => None,
     }
 }

@@ -7,7 +7,8 @@ use tandem_sdk::model::InteractionId;
 use crate::interactions::Interaction;
 
 struct Slot {
-    it: Interaction,
+    /// `None` while somebody works on it.
+    it: Option<Interaction>,
     /// The first record since it was last written down.
     dirty_since: Option<u64>,
 }
@@ -19,6 +20,18 @@ pub(super) struct Shelf {
     dirty: BTreeSet<(u64, InteractionId)>,
     /// In the order in which they were put here; for letting go.
     order: VecDeque<InteractionId>,
+    /// How many are out.
+    out: usize,
+}
+
+/// What the shelf has of an interaction.
+pub(super) enum Found {
+    /// The interaction.
+    Here(Interaction),
+    /// Somebody took it and did not put it back.
+    Out,
+    /// Nothing.
+    Absent,
 }
 
 impl Shelf {
@@ -26,18 +39,23 @@ impl Shelf {
         self.slots.len()
     }
 
+    /// Whether it is here, or was until somebody took it.
+    pub(super) fn holds(&self, id: InteractionId) -> bool {
+        self.slots.contains_key(&id)
+    }
+
     pub(super) fn get(&self, id: InteractionId) -> Option<&Interaction> {
-        self.slots.get(&id).map(|slot| &slot.it)
+        self.slots.get(&id).and_then(|slot| slot.it.as_ref())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Interaction> {
-        self.slots.values().map(|slot| &slot.it)
+        self.slots.values().filter_map(|slot| slot.it.as_ref())
     }
 
     /// Puts one here as it is written down.
     pub(super) fn put_clean(&mut self, it: Interaction) {
         self.order.push_back(it.id);
-        self.slots.insert(it.id, Slot { it, dirty_since: None });
+        self.slots.insert(it.id, Slot { it: Some(it), dirty_since: None });
     }
 
     /// Puts one back that the record at `seq` changed.
@@ -45,21 +63,45 @@ impl Shelf {
         let id = it.id;
         let since = match self.slots.get_mut(&id) {
             Some(slot) => {
-                slot.it = it;
+                if slot.it.replace(it).is_none() {
+                    self.out = self.out.saturating_sub(1);
+                }
                 *slot.dirty_since.get_or_insert(seq)
             }
             None => {
                 self.order.push_back(id);
-                self.slots.insert(id, Slot { it, dirty_since: Some(seq) });
+                self.slots.insert(id, Slot { it: Some(it), dirty_since: Some(seq) });
                 seq
             }
         };
         self.dirty.insert((since, id));
     }
 
-    /// Takes one out to work on it; it must be put back.
-    pub(super) fn take(&mut self, id: InteractionId) -> Option<Interaction> {
-        self.slots.get(&id).map(|slot| slot.it.clone())
+    /// Takes one out to work on it; it must be put back, changed or not.
+    pub(super) fn take(&mut self, id: InteractionId) -> Found {
+        match self.slots.get_mut(&id).map(|slot| slot.it.take()) {
+            Some(Some(it)) => {
+                self.out = self.out.saturating_add(1);
+                Found::Here(it)
+            }
+            Some(None) => Found::Out,
+            None => Found::Absent,
+        }
+    }
+
+    /// Puts one back that nothing happened to.
+    pub(super) fn put_back(&mut self, it: Interaction) {
+        if let Some(slot) = self.slots.get_mut(&it.id)
+            && slot.it.is_none()
+        {
+            slot.it = Some(it);
+            self.out = self.out.saturating_sub(1);
+        }
+    }
+
+    /// Whether one was taken and not put back: then what is in memory is not all there is.
+    pub(super) fn misses_any(&self) -> bool {
+        self.out > 0
     }
 
     /// The first record that is in memory only.
@@ -75,7 +117,7 @@ impl Shelf {
 
     /// Copies of those whose data are these subjects'.
     pub(super) fn of_subjects(&self, subjects: &[tandem_sdk::model::SubjectId]) -> Vec<Interaction> {
-        self.slots.values().filter(|slot| subjects.contains(&slot.it.subject)).map(|slot| slot.it.clone()).collect()
+        self.iter().filter(|it| subjects.contains(&it.subject)).cloned().collect()
     }
 
     /// Up to `most` that have waited longest to be written down.
@@ -97,7 +139,9 @@ impl Shelf {
     /// Lets go of those that are written down until at most `most` are left; closed ones go in any case.
     pub(super) fn let_go(&mut self, written: &[InteractionId], most: usize) {
         for id in written {
-            let gone = self.slots.get(id).is_some_and(|slot| slot.dirty_since.is_none() && slot.it.is_settled());
+            let gone = self.slots.get(id).is_some_and(|slot| {
+                slot.dirty_since.is_none() && slot.it.as_ref().is_some_and(Interaction::is_settled)
+            });
             if gone {
                 self.slots.remove(id);
             }
@@ -107,7 +151,7 @@ impl Shelf {
             looked_at += 1;
             let Some(id) = self.order.pop_front() else { break };
             match self.slots.get(&id) {
-                Some(slot) if slot.dirty_since.is_some() => self.order.push_back(id),
+                Some(slot) if slot.dirty_since.is_some() || slot.it.is_none() => self.order.push_back(id),
                 Some(_) => {
                     self.slots.remove(&id);
                 }

@@ -1,16 +1,20 @@
 //! One input on its way through the desk: dedupe, correlate, fold, conduct, encode.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tandem_sdk::doors::{Decoded, Envelope};
 use tandem_sdk::error::AdapterError;
-use tandem_sdk::model::{CommandId, Derive, Fact, InstanceName, InteractionId, LegId, Outcome, PartyKey, SubjectId};
+use tandem_sdk::model::{
+    CommandId, Derive, Fact, InstanceName, InteractionId, LegId, LegRef, Outcome, PartyKey, SubjectId,
+};
 use tandem_sdk::secret::{Secret, SecretRole};
 
 use super::answer::Done;
 use super::persist;
+use super::recover::{is_nothing_new, stamp};
 use super::run::Writer;
-use crate::interactions::conduct::{Context, INTERACTION_ATTRIBUTE, Turn, channel_of};
+use super::shelf::Found;
+use crate::interactions::conduct::{Cloud, Context, INTERACTION_ATTRIBUTE, Turn, channel_of};
 use crate::interactions::{
     Belongs, ChatRequest, Input, Interaction, Note, Owner, Step, Understood, generation_for, relatives,
 };
@@ -19,6 +23,9 @@ use crate::store::rows::dedupe::{Day, DedupeKey, taken_by};
 use crate::store::rows::quarantined::QuarantineKey;
 use crate::store::rows::semantic::SemanticKey;
 use crate::store::{Batch, Keyspace, SecretName, Store, SubjectId as StoredSubject};
+
+/// Pairs of customer and subject that are remembered as written down. Forgetting them costs a write each.
+const TOLD: usize = 50_000;
 
 /// A verified, decoded vendor message.
 #[derive(Clone, Debug)]
@@ -99,6 +106,8 @@ pub(super) struct Pending {
     seen: HashSet<[u8; 16]>,
     facts: HashSet<[u8; 32]>,
     legs: HashMap<LegId, InteractionId>,
+    /// What was parked is being filed: it does not wait again.
+    pub(super) filing_parked: bool,
 }
 
 impl Pending {
@@ -146,16 +155,7 @@ impl<S: Store + ?Sized> Writer<S> {
 
     /// What conduct knows, for the next record of this commit.
     pub(super) fn context(&self, pending: &Pending) -> Context<'_> {
-        Context {
-            now: self.now,
-            seq: self.next(pending),
-            domain: &self.setup.domain,
-            settings: &self.setup.journey,
-            rules: &self.rules,
-            clouds: &self.setup.clouds,
-            has_profiles: self.setup.has_profiles,
-            id_key: &self.setup.id_key,
-        }
+        self.setup.context(&self.rules, self.next(pending), self.now)
     }
 
     /// Takes one vendor message.
@@ -262,8 +262,8 @@ impl<S: Store + ?Sized> Writer<S> {
         body: &[u8],
     ) -> Result<Option<InteractionId>, RecordError> {
         let belongs = match self.find(pending, lead)? {
-            Some(latest) => generation_for(&latest, lead, self.setup.journey.grace),
-            None if self.must_park(instance, lead) => {
+            Some(belongs) => belongs,
+            None if !pending.filing_parked && self.must_park(instance, lead) => {
                 self.park(pending, input, facts, body)?;
                 return Ok(None);
             }
@@ -273,7 +273,9 @@ impl<S: Store + ?Sized> Writer<S> {
             Belongs::To(id) => (self.load(id)?, None),
             Belongs::New { generation, continued_from } => {
                 let agent_parties = match continued_from {
-                    Some(before) => self.load(before)?.map(|before| before.agent_parties).unwrap_or_default(),
+                    Some(before) => {
+                        self.look_at(before)?.map(|before| before.agent_parties.clone()).unwrap_or_default()
+                    }
                     None => Vec::new(),
                 };
                 let channel = channel_of(&lead.leg, lead.channel.as_ref());
@@ -288,7 +290,9 @@ impl<S: Store + ?Sized> Writer<S> {
         if let Input::Learned {} = input
             && facts.is_empty()
         {
-            return Ok(Some(it.id));
+            let id = it.id;
+            self.shelf.put_back(it);
+            return Ok(Some(id));
         }
         let known = self.context(pending).known();
         let mut changes = Vec::new();
@@ -315,27 +319,35 @@ impl<S: Store + ?Sized> Writer<S> {
         body: &[u8],
     ) -> Result<(), RecordError> {
         let seq = self.next(pending);
-        let nothing_new = facts.is_empty() && matches!(input, Input::Envelope { .. });
+        let nothing_new = is_nothing_new(&input, &facts);
         let steps =
             if nothing_new { Vec::new() } else { Turn::take(&mut it, self.context(pending), &input, settled, changes) };
-        it.last_seq = seq;
-        it.changed_at = self.now;
-        if !nothing_new {
-            it.records.push(seq);
-        }
+        stamp(&mut it, seq, self.now, nothing_new);
         let (owner, subject) = (Owner::Interaction(it.id), it.subject);
         self.after_steps(pending, owner, &steps)?;
         let wanted = agents_wanted(it.id, &steps);
         for party in it.customer.key.into_iter().chain(it.customer.account) {
-            pending.rows.put(Keyspace::Refs, persist::party_ref(party, subject), Vec::new());
+            if self.is_news(party, subject) {
+                pending.rows.put(Keyspace::Refs, persist::party_ref(party, subject), Vec::new());
+            }
         }
-        if let Some(party) = it.customer.key.filter(|party| party.0 != subject.0) {
+        if let Some(party) = it.customer.key.filter(|party| party.0 != subject.0)
+            && self.is_news(PartyKey(subject.0), SubjectId(party.0))
+        {
             // A later conversation of the same user, which no caller vouched for, is sealed under the user's own key.
             pending.rows.put(Keyspace::Refs, persist::same_ref(subject, SubjectId(party.0)), Vec::new());
         }
         self.enter(pending, Entering { owner, subject, opens, input, facts, steps, body })?;
         self.shelf.put_dirty(it, seq);
         wanted.into_iter().try_for_each(|input| self.house_turn(pending, input, None, &[]))
+    }
+
+    /// Whether nobody wrote down lately whose data a subject's are.
+    fn is_news(&mut self, party: PartyKey, subject: SubjectId) -> bool {
+        if self.told.len() >= TOLD {
+            self.told.clear();
+        }
+        self.told.insert((party, subject))
     }
 
     /// What steps ask of the desk itself: commands on the shelf, timers, secrets gone.
@@ -355,21 +367,33 @@ impl<S: Store + ?Sized> Writer<S> {
         Ok(())
     }
 
-    /// The interaction that a fact is about, as far as its leg, its leg's chain or its own attribute tells.
-    fn find(&mut self, pending: &Pending, fact: &Fact) -> Result<Option<Interaction>, RecordError> {
-        if let Some(id) = self.interaction_of(pending, fact.leg.id())? {
-            return self.load(id);
+    /// Where a fact belongs, as far as its leg, its leg's chain or its own attribute tells.
+    fn find(&mut self, pending: &mut Pending, fact: &Fact) -> Result<Option<Belongs>, RecordError> {
+        let grace = self.setup.journey.grace;
+        let Some(id) = self.find_id(pending, fact)? else { return Ok(None) };
+        Ok(self.look_at(id)?.map(|latest| generation_for(latest, fact, grace)))
+    }
+
+    fn find_id(&mut self, pending: &mut Pending, fact: &Fact) -> Result<Option<InteractionId>, RecordError> {
+        let leg = fact.leg.id();
+        if let Some(id) = self.interaction_of(pending, leg)? {
+            // It stands in the store already, or in this commit.
+            pending.legs.insert(leg, id);
+            return Ok(Some(id));
         }
         for relative in relatives(fact) {
             if let Some(id) = self.interaction_of(pending, relative)? {
-                return self.load(id);
+                return Ok(Some(id));
             }
         }
         let marked = fact.attributes.get(INTERACTION_ATTRIBUTE).and_then(|value| value.reveal()?.parse().ok());
-        match marked {
-            Some(id) => self.load(InteractionId(id)),
-            None => Ok(None),
-        }
+        let marked = marked.map(InteractionId);
+        let setup = std::sync::Arc::clone(&self.setup);
+        let awaits = match marked {
+            Some(id) => self.look_at(id)?.is_some_and(|it| awaits_contact(it, &fact.leg, &setup.clouds)),
+            None => false,
+        };
+        Ok(marked.filter(|_| awaits))
     }
 
     pub(super) fn interaction_of(&self, pending: &Pending, leg: LegId) -> Result<Option<InteractionId>, RecordError> {
@@ -387,16 +411,31 @@ impl<S: Store + ?Sized> Writer<S> {
         }
     }
 
-    /// The interaction, from memory or from the store.
+    /// The interaction, from memory or from the store, taken off the shelf: [`turn`](Writer::turn) puts it back, or
+    /// [`put_back`](super::shelf::Shelf::put_back) does.
     pub(super) fn load(&mut self, id: InteractionId) -> Result<Option<Interaction>, RecordError> {
-        if let Some(it) = self.shelf.take(id) {
-            return Ok(Some(it));
+        self.fetch(id)?;
+        match self.shelf.take(id) {
+            Found::Here(it) => Ok(Some(it)),
+            Found::Out => Err(RecordError::Out(id)),
+            Found::Absent => Ok(None),
         }
-        let found = persist::get_interaction(id, &*self.store, &self.keys)?;
-        if let Some(it) = &found {
-            self.shelf.put_clean(it.clone());
+    }
+
+    /// The interaction, from memory or from the store, where it stands.
+    pub(super) fn look_at(&mut self, id: InteractionId) -> Result<Option<&Interaction>, RecordError> {
+        self.fetch(id)?;
+        Ok(self.shelf.get(id))
+    }
+
+    /// Puts an interaction on the shelf that is not on it.
+    fn fetch(&mut self, id: InteractionId) -> Result<(), RecordError> {
+        if !self.shelf.holds(id)
+            && let Some(it) = persist::get_interaction(id, &*self.store, &self.keys)?
+        {
+            self.shelf.put_clean(it);
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Leaves out the facts that were taken before, by whichever envelope.
@@ -428,7 +467,7 @@ impl<S: Store + ?Sized> Writer<S> {
         let Some(owner) = self.outbox.owner(command) else {
             return Ok(Done { interaction: None, duplicate: true });
         };
-        self.outbox.settle(command, self.now);
+        self.outbox.settle(command);
         let mut input = Input::Outcome { command, result, repeated };
         let observed = input.take_facts();
         match owner {
@@ -436,6 +475,7 @@ impl<S: Store + ?Sized> Writer<S> {
                 let Some(mut it) = self.load(id)? else { return Ok(Done::default()) };
                 let dead: Vec<CommandId> = it.dead.keys().copied().collect();
                 let Some(settled) = it.fold_input(&input) else {
+                    self.shelf.put_back(it);
                     return Ok(Done { interaction: Some(id), duplicate: true });
                 };
                 self.keep_dead(pending, &dead, &it);
@@ -493,6 +533,18 @@ impl<S: Store + ?Sized> Writer<S> {
         }
         Ok(())
     }
+}
+
+/// Whether an interaction waits for a contact in this cloud. Anybody who may set attributes on a contact could name an
+/// interaction; only one that is being placed there and does not know its contact yet is taken at that word.
+fn awaits_contact(it: &Interaction, leg: &LegRef, clouds: &BTreeMap<InstanceName, Cloud>) -> bool {
+    let in_this_cloud = |instance: &InstanceName| {
+        clouds.get(instance).is_some_and(|cloud| cloud.system == leg.system && cloud.account == leg.account)
+    };
+    it.closed.is_none()
+        && it.placements.iter().any(|placement| {
+            in_this_cloud(&placement.target.instance) && placement.leg.as_ref().is_none_or(|known| known == leg)
+        })
 }
 
 /// What the house must be asked for.

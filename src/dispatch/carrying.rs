@@ -11,8 +11,8 @@ use tandem_sdk::secret::SecretRole;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::{Verdict, after, judge};
 use super::Governor;
+use super::attempt::{Verdict, after, judge};
 use crate::clock::Clock;
 use crate::desk::{Claim, Desk, DeskError, Priority, Work};
 use crate::profiles::{Answer, Missing, Profiles};
@@ -65,7 +65,14 @@ impl Dispatcher {
                 () = stop.cancelled() => return,
                 claimed = self.0.desk.claim(1) => claimed,
             };
-            let Some(claimed) = claimed else { return };
+            let claimed = match claimed {
+                Ok(claimed) => claimed,
+                Err(DeskError::Closed) => return,
+                Err(DeskError::Full | DeskError::Unavailable) => {
+                    tokio::time::sleep(DESK_FULL).await;
+                    continue;
+                }
+            };
             // At most one was asked for.
             for claim in claimed {
                 let room = Arc::clone(&self.0);
@@ -195,25 +202,20 @@ impl Room {
             Err(error) => (Err(error), Vec::new()),
         };
         loop {
-            let work = Work::Outcome {
-                command: claim.command.id,
-                result: result.clone(),
-                secrets: secrets.clone(),
-                repeated,
-            };
+            let work =
+                Work::Outcome { command: claim.command.id, result: result.clone(), secrets: secrets.clone(), repeated };
             match self.desk.submit(Priority::Outcome, work).await {
                 Ok(_) | Err(DeskError::Closed) => return,
-                Err(DeskError::Full | DeskError::Unavailable) => tokio::time::sleep(DESK_FULL).await,
+                Err(DeskError::Full | DeskError::Unavailable) => {
+                    tokio::time::sleep(DESK_FULL).await;
+                }
             }
         }
     }
 
     fn count(&self, claim: &Claim, outcome: &'static str) {
-        let labels = ByCommand {
-            instance: claim.command.instance.to_string(),
-            action: claim.command.action.name(),
-            outcome,
-        };
+        let labels =
+            ByCommand { instance: claim.command.instance.to_string(), action: claim.command.action.name(), outcome };
         self.metrics.commands.get_or_create(&labels).inc();
     }
 

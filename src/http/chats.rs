@@ -89,7 +89,12 @@ async fn create(State(chats): State<Chats>, request: Request) -> Response {
     };
     let wish: Wish = match serde_json::from_slice(&body) {
         Ok(wish) => wish,
-        Err(error) => return problem(Code::Malformed, &format!("line {}, column {}: {}", error.line(), error.column(), kind(&error))),
+        Err(error) => {
+            return problem(
+                Code::Malformed,
+                &format!("line {}, column {}: {}", error.line(), error.column(), kind(&error)),
+            );
+        }
     };
     match requested(wish) {
         Ok(request) => open(&chats, request).await,
@@ -129,11 +134,7 @@ fn requested(wish: Wish) -> Result<ChatRequest, &'static str> {
         topic: wish.topic.into(),
         language: wish.language,
         identities,
-        attributes: wish
-            .attributes
-            .into_iter()
-            .map(|(name, value)| Attribute { name, value: value.into() })
-            .collect(),
+        attributes: wish.attributes.into_iter().map(|(name, value)| Attribute { name, value: value.into() }).collect(),
         known_address: None.into(),
     })
 }
@@ -144,7 +145,12 @@ async fn open(chats: &Chats, request: ChatRequest) -> Response {
         Ok(done) => done,
         Err(error) => return not_now(error),
     };
-    let Some(id) = done.interaction else { return problem(Code::Unexpected, "the chat got no interaction") };
+    let Some(id) = done.interaction else {
+        return problem(
+            Code::Conflict,
+            "this idempotency_key came with another customer before; a new chat takes a new key",
+        );
+    };
     let opened = tokio::time::timeout(PATIENCE, async {
         loop {
             committed.mark_unchanged();
@@ -161,7 +167,9 @@ async fn open(chats: &Chats, request: ChatRequest) -> Response {
     match opened.await {
         Ok(Ok(opened)) => (StatusCode::CREATED, axum::Json(*opened)).into_response(),
         Ok(Err(response)) => *response,
-        Err(_) => problem(Code::NotNow, "the chat cloud does not answer; the same idempotency_key gets this chat later"),
+        Err(_) => {
+            problem(Code::NotNow, "the chat cloud does not answer; the same idempotency_key gets this chat later")
+        }
     }
 }
 

@@ -152,7 +152,7 @@ impl Play {
             claimed = tokio::time::timeout(patience, life.desk.claim(1)) => claimed,
             () = life.store.dead() => return,
         };
-        let Ok(Some(claims)) = claimed else {
+        let Ok(Ok(claims)) = claimed else {
             // It waits for a secret that another command brings, or for its time.
             self.clock.advance(SignedDuration::from_millis(250));
             return;

@@ -149,7 +149,7 @@ impl DeskHouse {
     /// The commands that may go now, as `instance action purpose`.
     pub(crate) async fn claim(&self) -> Option<Claim> {
         let claimed = tokio::time::timeout(std::time::Duration::from_millis(300), self.desk.claim(1)).await;
-        claimed.ok()??.into_iter().next()
+        claimed.ok()?.ok()?.into_iter().next()
     }
 
     pub(crate) async fn settle(&self, claim: &Claim, outcome: Outcome, secrets: Vec<(SecretRole, &str)>) {
