@@ -222,7 +222,7 @@ impl<S: Store + ?Sized> Writer<S> {
         let id = leg.id().opens(1);
         if self.interaction_of(pending, leg.id())?.is_some() {
             // The same key with another customer gets nothing of the first one's.
-            let same = self.load(id)?.is_some_and(|it| it.customer.identities == request.identities);
+            let same = self.look_at(id)?.is_some_and(|it| it.customer.identities == request.identities);
             return Ok(Done { interaction: same.then_some(id), duplicate: true });
         }
         let party = customer_party(&request, self);
