@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use tandem_sdk::doors::{Context, Doors};
+use tandem_sdk::doors::{Context, Decode, Doors};
 use tandem_sdk::model::{IdKey, InstanceName, PartyKey};
 use tandem_sdk::problem::Problem;
 use tandem_sdk::secret::SecretRef;
@@ -65,6 +65,8 @@ pub struct AtRest {
     pub reader: Reader,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Who understands the envelopes of each instance, with the mappings of today.
+    pub decode: BTreeMap<InstanceName, Arc<dyn Decode>>,
 }
 
 /// Why a hub that was built could not run.
@@ -203,7 +205,8 @@ impl App {
         let store: Arc<dyn Store> = Arc::new(Embedded::open(&self.data, settings)?);
         let keys = Arc::new(Keys::open(Arc::clone(&store), self.masters, Arc::new(OsEntropy::new()), DATA_KEYS)?);
         let reader = Reader::new(Arc::clone(&store), Arc::clone(&keys), source);
-        Ok(AtRest { setup, rules: self.rules, store, keys, reader, clock: self.clock })
+        let decode = self.doors.into_iter().filter_map(|(name, doors)| Some((name, doors.decode?))).collect();
+        Ok(AtRest { setup, rules: self.rules, store, keys, reader, clock: self.clock, decode })
     }
 
     /// Runs until the house is asked to stop. `listening` is told the address once requests are taken.

@@ -16,6 +16,8 @@ pub mod config;
 pub mod clock;
 /// The only writer: drain, take, commit once, answer.
 pub mod desk;
+/// Everything that was kept, understood and decided again, and compared with what was recorded.
+pub mod replay;
 /// Log records: what the desk writes.
 pub mod record;
 /// Tasks and how they end; the only place that starts one.

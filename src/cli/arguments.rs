@@ -33,6 +33,8 @@ pub(super) enum Verb {
     Explain(Explain),
     /// Destroy a person's data keys, in the data directory of a hub that does not run.
     Erase(Erase),
+    /// Understand and decide everything again that a hub has kept, and name what comes out otherwise.
+    Replay(Replay),
     /// Run a simulator of a cloud on its own.
     #[cfg(feature = "sim")]
     Sim(Sim),
@@ -122,6 +124,15 @@ pub(super) enum StoreDeed {
         #[command(flatten)]
         kept: Kept,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    #[command(flatten)]
+    pub(super) kept: Kept,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod normalize;
 mod offline;
 mod paper;
 mod parent;
+mod replay;
 mod serve;
 #[cfg(feature = "sim")]
 mod sim;
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
         Verb::Store { deed } => store::store(&deed),
         Verb::Explain(explain) => explain::explain(&explain),
         Verb::Erase(erase) => erase::erase(&erase),
+        Verb::Replay(replay) => replay::replay(&replay),
         #[cfg(feature = "sim")]
         Verb::Sim(sim) => sim::sim(&sim),
         #[cfg(feature = "sim")]
