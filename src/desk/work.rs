@@ -298,7 +298,7 @@ impl<S: Store + ?Sized> Writer<S> {
         let mut changes = Vec::new();
         for fact in &facts {
             self.refer(pending, fact.leg.id(), it.id);
-            changes.extend(it.fold_fact(fact, known));
+            changes.extend(it.fold_fact(fact, known, self.now));
         }
         let id = it.id;
         self.turn(pending, it, opens, input, None, facts, changes, body)?;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use tandem_sdk::error::AdapterError;
 use tandem_sdk::model::{
     Action, Command, CommandId, Content, ContentType, Fact, FactKind, LegRef, Outcome, PartyKey, Personal, Relay, Role,
-    Speaker,
+    Speaker, Visibility,
 };
 
 use super::input::Input;
@@ -74,6 +74,8 @@ pub enum Change {
         role: Role,
         /// What was said, and to whom it goes.
         held: Held,
+        /// Whether it is meant for the other side too.
+        crosses: bool,
     },
     /// The source told who is in the conversation, and the hub is not.
     HubAbsent {
@@ -167,8 +169,8 @@ impl Interaction {
         }
     }
 
-    /// Folds one fact and says what changed.
-    pub fn fold_fact(&mut self, fact: &Fact, known: Known) -> Vec<Change> {
+    /// Folds one fact and says what changed. `now` is when its record was written: nothing was heard or said later.
+    pub fn fold_fact(&mut self, fact: &Fact, known: Known, now: Timestamp) -> Vec<Change> {
         let mut changes = Vec::new();
         let side = self.side_of(&fact.leg);
         let (leg, is_new) = self.leg_mut(&fact.leg, side);
@@ -211,10 +213,11 @@ impl Interaction {
         if absent {
             changes.push(Change::HubAbsent { leg: fact.leg.clone() });
         }
-        let heard = self.heard.entry(side).or_insert(at);
-        *heard = (*heard).max(at);
+        let heard_at = at.min(now);
+        let heard = self.heard.entry(side).or_insert(heard_at);
+        *heard = (*heard).max(heard_at);
         self.give_roles(&mut changes, known);
-        self.fold_message(fact, side, known, &mut changes);
+        self.fold_message(fact, side, known, now, &mut changes);
         changes
     }
 
@@ -251,7 +254,7 @@ impl Interaction {
         }
     }
 
-    fn fold_message(&mut self, fact: &Fact, side: Side, known: Known, changes: &mut Vec<Change>) {
+    fn fold_message(&mut self, fact: &Fact, side: Side, known: Known, now: Timestamp, changes: &mut Vec<Change>) {
         let (Some(message), Some(change)) = (&fact.message, relay_of(fact.kind)) else { return };
         let author = fact.author.clone().unwrap_or_default();
         // An echo is ours when sender *and* mark are ours. In the agents' cloud nobody but us speaks as the customer.
@@ -275,14 +278,20 @@ impl Interaction {
             Role::Agent => Speaker::Agent,
             Role::Bot | Role::System => Speaker::Hub,
         };
+        let crosses = message.visibility
+            != match side {
+                Side::Customer => Visibility::Customer,
+                Side::Agents => Visibility::Agent,
+            };
         changes.push(Change::Said {
+            crosses,
             leg: fact.leg.clone(),
             message: message.id.clone(),
             role,
             held: Held {
                 key: fact.key.clone(),
                 to: if side == Side::Customer { Side::Agents } else { Side::Customer },
-                at: fact.occurred_at,
+                at: fact.occurred_at.min(now),
                 speaker,
                 change,
                 content: Content {
@@ -291,6 +300,8 @@ impl Interaction {
                     name: author.name,
                 },
                 release: None,
+                from: Some(fact.leg.clone()),
+                told: 0,
             },
         });
     }
@@ -322,6 +333,7 @@ impl Interaction {
                     participant: None,
                     stage: Stage::Dispatching,
                     asked: 0,
+                    relayed: None,
                 });
             }
             Step::Command(command) => {
@@ -348,12 +360,17 @@ impl Interaction {
             Note::ProfileAsked {} => self.profile = ProfileState::Asked,
             Note::ProfileMissing {} => self.profile = ProfileState::Missing,
             Note::Waiting(held) => self.waiting.push(held.clone()),
-            Note::Delivered {} => self.waiting.clear(),
+            Note::Delivered { keys } => self.waiting.retain(|held| !keys.is_empty() && !keys.contains(&held.key)),
+            Note::Dropped { key } => self.waiting.retain(|held| held.key != *key),
             Note::Held(held) => self.held.push(held.clone()),
             Note::Released { keys } => self.held.retain(|held| !keys.contains(&held.key)),
-            Note::Relayed { to, at } => {
-                let newest = self.relayed.entry(*to).or_insert(*at);
-                *newest = (*newest).max(*at);
+            Note::Relayed { to, at, key, placement } => {
+                let at = (*at).min(now);
+                let newest = self.relayed.entry(*to).or_insert(at);
+                *newest = (*newest).max(at);
+                if *to == Side::Agents {
+                    self.fold_told(key, *placement, at);
+                }
             }
             Note::Assigned { agent, leg } => {
                 self.served = true;
@@ -384,6 +401,21 @@ impl Interaction {
             Note::HubAbsent {} => self.hub_absent = true,
             Note::Closed { reason } => self.closed = Some(Closed { at: now, reason: *reason }),
             Note::AgentWanted { .. } | Note::AgentTold { .. } | Note::Parked(_) | Note::Unparked { .. } => {}
+        }
+    }
+}
+
+impl Interaction {
+    /// A placement has a message of the customer's; once an agent is there it waits no longer.
+    fn fold_told(&mut self, key: &str, generation: u32, at: Timestamp) {
+        for placement in self.placements.iter_mut().filter(|placement| placement.generation == generation) {
+            placement.relayed = placement.relayed.max(Some(at));
+        }
+        if self.assignment.is_some() {
+            self.waiting.retain(|held| held.key != key);
+        }
+        for held in self.waiting.iter_mut().filter(|held| held.key == key) {
+            held.told = generation;
         }
     }
 }

@@ -161,6 +161,9 @@ pub struct Placement {
     /// How often the cloud was asked what became of it.
     #[serde(default)]
     pub asked: u32,
+    /// The newest message that went to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relayed: Option<Timestamp>,
 }
 
 /// How far a placement has come.
@@ -213,6 +216,12 @@ pub struct Held {
     /// When it may go at the latest; `None` waits for the agent's identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<Timestamp>,
+    /// The leg on which it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<LegRef>,
+    /// The placement that it was relayed to, counted from 1; 0 while no placement has it.
+    #[serde(default)]
+    pub told: u32,
 }
 
 /// The end of an interaction.
@@ -288,7 +297,7 @@ impl Interaction {
         if self.assignment.is_some() {
             return State::Active;
         }
-        match self.agents_legs().map(Leg::state).filter(|state| !state.is_over()).max() {
+        match self.open_legs().map(Leg::state).max() {
             Some(LegState::Connected | LegState::Held) => State::Active,
             Some(LegState::Alerting) => State::Offering,
             Some(LegState::Queued | LegState::Initiated) => State::Queued,

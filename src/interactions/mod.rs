@@ -7,6 +7,7 @@
 //! **Invariant:** everything that conduct does to an aggregate is a [`Step`], and recovery folds the same steps; so a
 //! recovered aggregate equals the one that was lost.
 
+mod chain;
 pub mod conduct;
 mod correlate;
 mod dead;

@@ -44,7 +44,16 @@ pub enum Note {
     /// A customer's message is kept until an agent has it.
     Waiting(Held),
     /// An agent has what was waiting.
-    Delivered {},
+    Delivered {
+        /// The keys of what the agent has; none at all stands for everything.
+        #[serde(default)]
+        keys: Vec<String>,
+    },
+    /// Too much waits: the oldest message waits no longer.
+    Dropped {
+        /// Its key.
+        key: String,
+    },
     /// A message waits for older ones (`relay.hold`), or for the agent's identity.
     Held(Held),
     /// Messages that were held have gone out.
@@ -58,6 +67,12 @@ pub enum Note {
         to: super::Side,
         /// When it had been written.
         at: Timestamp,
+        /// Its key.
+        #[serde(default)]
+        key: String,
+        /// The placement that has it, counted from 1; 0 towards the customer.
+        #[serde(default)]
+        placement: u32,
     },
     /// An agent has it, says the cloud.
     Assigned {

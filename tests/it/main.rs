@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod clouds;
+mod conduct_corners;
 mod crash_points;
 mod desk_corners;
 mod desk_house;

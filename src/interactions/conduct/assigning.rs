@@ -1,15 +1,13 @@
 //! The cloud says who has it: bring that agent into the customer's conversation, and the one before out.
 
 use jiff::Timestamp;
-use tandem_sdk::model::{
-    Action, Content, ContentType, EventKind, FactKind, LegRef, Member, PartyKey, Personal, Speaker,
-};
+use tandem_sdk::model::{Action, Content, ContentType, EventKind, LegRef, Member, PartyKey, Personal, Speaker};
 use tandem_sdk::secret::SecretRole;
 
 use super::opening::or_else;
 use super::turn::{Owed, Turn, agent_secret};
 use crate::content::Template;
-use crate::interactions::{Leg, LegState, Note, Side};
+use crate::interactions::{LegState, Note, Side};
 
 impl Turn<'_> {
     pub(super) fn leg_moved(&mut self, leg: &LegRef, from: LegState, to: LegState, at: Timestamp) {
@@ -31,40 +29,18 @@ impl Turn<'_> {
 
     fn assigned(&mut self, leg: &LegRef, agent: Option<String>, at: Timestamp) {
         let Some(agent) = agent else { return };
-        if self.it.assignment.as_ref().is_some_and(|has| has.leg != *leg && self.came_after(&has.leg, at)) {
-            // News of an agent who had it before the one who has it now.
-            return;
-        }
         self.successor_came();
         self.cancel_timer("overdue");
         self.cancel_timer("patience");
         self.agent_out();
         self.note(Note::Assigned { agent: agent.clone(), leg: leg.clone() });
         self.event(EventKind::AssignmentConfirmed { agent: agent.clone(), leg: leg.clone(), name: Personal::NONE }, at);
-        self.note(Note::Delivered {});
+        self.waiting_delivered();
         self.set_timer("silence", self.context.settings.silence);
         if self.it.conversation().is_some() && self.it.closed.is_none() {
             let instance = self.agents_instance(leg);
             self.note(Note::AgentWanted { instance, agent, interaction: self.it.id });
         }
-    }
-
-    /// Whether an agent was on this leg only after that time.
-    fn came_after(&self, leg: &LegRef, at: Timestamp) -> bool {
-        let since = self.it.leg(leg).and_then(|leg| leg.reached.get(&FactKind::LegConnected));
-        since.is_some_and(|since| *since > at)
-    }
-
-    /// When the agent who had it is gone and another one is still on a leg of theirs, it is theirs.
-    pub(super) fn falls_to_who_is_left(&mut self) {
-        if self.it.closed.is_some() {
-            return;
-        }
-        let left = self.it.agents_legs().filter(|leg| matches!(leg.state(), LegState::Connected | LegState::Held));
-        let since = |leg: &&Leg| leg.reached.get(&FactKind::LegConnected).copied();
-        let Some(leg) = left.filter(|leg| leg.agent.is_some()).max_by_key(since) else { return };
-        let (leg, agent, at) = (leg.leg.clone(), leg.agent.clone().map(|agent| agent.value), since(&leg));
-        self.assigned(&leg, agent, at.unwrap_or(self.context.now));
     }
 
     /// The instance whose cloud a leg is in.
@@ -108,8 +84,10 @@ impl Turn<'_> {
                 EventKind::NoticePosted { notice: "greeting".to_owned(), content: content.clone() },
                 self.context.now,
             );
-            self.say_to_customer(&conversation, format!("greeting/{party}"), Speaker::Agent, content);
+            let token = self.voice(Speaker::Agent);
+            self.say_to_customer(&conversation, format!("greeting/{party}"), Speaker::Agent, content, token);
         }
+        self.cancel_timer("voice");
         self.release_held(|held| held.release.is_none());
     }
 
@@ -122,6 +100,7 @@ impl Turn<'_> {
 
     /// Whoever had it has it no longer.
     pub(super) fn agent_out(&mut self) {
+        self.release_words_of_assigned();
         let Some(assignment) = self.it.assignment.clone() else { return };
         self.event(EventKind::AssignmentEnded { agent: assignment.agent.clone() }, self.context.now);
         self.note(Note::AgentOut {});

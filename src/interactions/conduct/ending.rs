@@ -11,7 +11,6 @@ impl Turn<'_> {
     pub(super) fn agents_leg_ended(&mut self, leg: &LegRef) {
         if self.it.assignment.as_ref().is_some_and(|assignment| assignment.leg == *leg) {
             self.agent_out();
-            self.falls_to_who_is_left();
         }
         let open = self.it.agents_legs().any(|leg| !leg.state().is_over());
         let of_placement = self.it.placement().is_some_and(|placement| placement.stage != Stage::Dispatching);
@@ -22,7 +21,10 @@ impl Turn<'_> {
 
     /// A leg that stands in for the one that ended: nothing is over.
     pub(super) fn successor_came(&mut self) {
-        self.cancel_timer("grace");
+        if self.it.timers.contains_key("grace") {
+            self.cancel_timer("grace");
+            self.relay_waiting();
+        }
     }
 
     /// Nobody came within grace.

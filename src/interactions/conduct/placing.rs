@@ -158,9 +158,7 @@ impl Turn<'_> {
             Action::Listen { leg: leg.clone() },
         ));
         self.enter(generation, instance, leg);
-        for held in self.it.waiting.clone() {
-            self.relay_to_agents(&held);
-        }
+        self.relay_waiting();
     }
 
     /// Enters the leg as the customer, or renews the connection to it.

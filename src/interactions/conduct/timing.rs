@@ -18,6 +18,7 @@ impl Turn<'_> {
             "patience" => self.placement_lost("nobody came in time", "nobody", ClosingReason::Expired),
             "grace" => self.grace_is_over(),
             "hold" => self.release_due(),
+            "voice" => self.release_held(|held| held.release.is_none()),
             "silence" => self.ask_after_silence(),
             _ => {
                 if let Some(generation) = name.strip_prefix("renew/").and_then(|rest| rest.parse().ok()) {

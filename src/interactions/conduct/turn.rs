@@ -112,7 +112,7 @@ impl<'a> Turn<'a> {
             Change::Queued { leg, queue, at } => self.leg_queued(&leg, &queue, at),
             Change::Joined { leg, party, role, name, at } => self.party_joined(&leg, party, role, name, at),
             Change::Left { leg, party, role, at } => self.party_left(&leg, party, role, at),
-            Change::Said { leg, message, role, held } => self.said(leg, message, role, held),
+            Change::Said { leg, message, role, held, crosses } => self.said(leg, message, role, held, crosses),
             Change::HubAbsent { leg } => self.hub_absent(leg),
         }
     }
