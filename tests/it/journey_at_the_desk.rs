@@ -18,10 +18,10 @@ async fn a_chat_is_placed_taken_relayed_transferred_and_closed() {
         house.carry_all().await,
         [
             "connect place queue-general",
+            "acs say \"Thank you. We are looking for somebody who can help you.\"",
             "connect listen",
             "connect enter",
             "connect say \"I need help\"",
-            "acs say \"Thank you. We are looking for somebody who can help you.\"",
         ]
     );
 
@@ -81,5 +81,5 @@ async fn a_restart_at_any_point_changes_nothing_but_asks_both_sides() {
 
     let house = house.restart();
     let carried = house.carry_all().await;
-    assert_eq!(carried, ["connect inquire", "connect recall", "acs recall"]);
+    assert_eq!(carried, ["connect inquire", "acs recall", "connect recall"]);
 }
