@@ -135,7 +135,7 @@ pub(crate) fn fold_given(
         (None, None) => return None,
     };
     let settled = it.fold_input(&record.input);
-    let changes = record.facts.iter().flat_map(|fact| it.fold_fact(fact, known)).collect();
+    let changes = record.facts.iter().flat_map(|fact| it.fold_fact(fact, known, record.recorded_at)).collect();
     Some(Given { it, settled, changes })
 }
 
