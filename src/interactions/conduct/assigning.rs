@@ -1,13 +1,15 @@
 //! The cloud says who has it: bring that agent into the customer's conversation, and the one before out.
 
 use jiff::Timestamp;
-use tandem_sdk::model::{Action, Content, ContentType, EventKind, LegRef, Member, PartyKey, Personal, Speaker};
+use tandem_sdk::model::{
+    Action, Content, ContentType, EventKind, FactKind, LegRef, Member, PartyKey, Personal, Speaker,
+};
 use tandem_sdk::secret::SecretRole;
 
 use super::opening::or_else;
 use super::turn::{Owed, Turn, agent_secret};
 use crate::content::Template;
-use crate::interactions::{LegState, Note, Side};
+use crate::interactions::{Leg, LegState, Note, Side};
 
 impl Turn<'_> {
     pub(super) fn leg_moved(&mut self, leg: &LegRef, from: LegState, to: LegState, at: Timestamp) {
@@ -29,6 +31,10 @@ impl Turn<'_> {
 
     fn assigned(&mut self, leg: &LegRef, agent: Option<String>, at: Timestamp) {
         let Some(agent) = agent else { return };
+        if self.it.assignment.as_ref().is_some_and(|has| has.leg != *leg && self.came_after(&has.leg, at)) {
+            // News of an agent who had it before the one who has it now.
+            return;
+        }
         self.successor_came();
         self.cancel_timer("overdue");
         self.cancel_timer("patience");
@@ -41,6 +47,24 @@ impl Turn<'_> {
             let instance = self.agents_instance(leg);
             self.note(Note::AgentWanted { instance, agent, interaction: self.it.id });
         }
+    }
+
+    /// Whether an agent was on this leg only after that time.
+    fn came_after(&self, leg: &LegRef, at: Timestamp) -> bool {
+        let since = self.it.leg(leg).and_then(|leg| leg.reached.get(&FactKind::LegConnected));
+        since.is_some_and(|since| *since > at)
+    }
+
+    /// When the agent who had it is gone and another one is still on a leg of theirs, it is theirs.
+    pub(super) fn falls_to_who_is_left(&mut self) {
+        if self.it.closed.is_some() {
+            return;
+        }
+        let left = self.it.agents_legs().filter(|leg| matches!(leg.state(), LegState::Connected | LegState::Held));
+        let since = |leg: &&Leg| leg.reached.get(&FactKind::LegConnected).copied();
+        let Some(leg) = left.filter(|leg| leg.agent.is_some()).max_by_key(since) else { return };
+        let (leg, agent, at) = (leg.leg.clone(), leg.agent.clone().map(|agent| agent.value), since(&leg));
+        self.assigned(&leg, agent, at.unwrap_or(self.context.now));
     }
 
     /// The instance whose cloud a leg is in.

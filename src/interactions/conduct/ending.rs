@@ -11,6 +11,7 @@ impl Turn<'_> {
     pub(super) fn agents_leg_ended(&mut self, leg: &LegRef) {
         if self.it.assignment.as_ref().is_some_and(|assignment| assignment.leg == *leg) {
             self.agent_out();
+            self.falls_to_who_is_left();
         }
         let open = self.it.agents_legs().any(|leg| !leg.state().is_over());
         let of_placement = self.it.placement().is_some_and(|placement| placement.stage != Stage::Dispatching);
