@@ -62,7 +62,7 @@ pub struct Status {
     pub unknown_kinds: u64,
     /// Envelopes in quarantine since the start.
     pub quarantined: u64,
-    /// Whether the last commit failed.
+    /// Whether the last commit failed, and with it whether work can be taken.
     pub is_stuck: bool,
 }
 

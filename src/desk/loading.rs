@@ -115,6 +115,7 @@ pub fn open<S: Store + ?Sized + 'static>(
         counts: Counts::default(),
         claims: Vec::new(),
         stuck: false,
+        fails: false,
         today: None,
         let_go_of: std::collections::BTreeSet::new(),
     };

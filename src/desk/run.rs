@@ -17,7 +17,7 @@ use super::lanes::{Lanes, Taken};
 use super::loading::Setup;
 use super::outbox::Outbox;
 use super::shelf::Shelf;
-use super::work::{Entering, Pending, Work};
+use super::work::{Entering, Incoming, Pending, Work};
 use super::{persist, recover};
 use crate::clock::Clock;
 use crate::interactions::{House, Input, Interaction, Owner};
@@ -112,7 +112,10 @@ pub(super) struct Writer<S: ?Sized> {
     pub(super) timers: Timers,
     pub(super) counts: Counts,
     pub(super) claims: Vec<(usize, oneshot::Sender<Vec<Claim>>)>,
+    /// What is in memory is not what the store holds: it must be read back.
     pub(super) stuck: bool,
+    /// The last commit failed, and none succeeded since.
+    pub(super) fails: bool,
     pub(super) today: Option<Day>,
     /// Timers that can never be taken.
     pub(super) let_go_of: BTreeSet<(Owner, String, Timestamp)>,
@@ -349,13 +352,23 @@ impl<S: Store + ?Sized> Writer<S> {
         // What is in memory may be ahead of what this commit makes durable: then nothing of it is written down.
         let written = if self.stuck { Vec::new() } else { self.write_down(&mut pending, idle, false) };
         if pending.entries.is_empty() && pending.rows.is_empty() {
-            return if self.stuck { Err(false) } else { Ok(()) };
+            if self.stuck {
+                return Err(false);
+            }
+            if !self.fails {
+                return Ok(());
+            }
+            // Only writing shows whether the store writes again, and nobody sends anything to a hub that is not ready.
+            self.put_watermark(&mut pending, &[]);
         }
         let batch = LogBatch { entries: pending.entries, rows: pending.rows };
         let appended = self.log.append(self.next_seq, self.epoch, batch);
         self.keys.settle(appended.is_ok());
         match appended {
             Ok(next) => {
+                if std::mem::take(&mut self.fails) {
+                    tracing::info!("the store writes again");
+                }
                 self.next_seq = next;
                 self.shelf.clean(&written);
                 self.shelf.let_go(&written, self.setup.in_memory);
@@ -367,7 +380,9 @@ impl<S: Store + ?Sized> Writer<S> {
                 Err(true)
             }
             Err(error) => {
-                tracing::error!(%error, "a commit failed; its callers were told to come again");
+                if !std::mem::replace(&mut self.fails, true) {
+                    tracing::error!(%error, "a commit failed; its callers are told to come again until one succeeds");
+                }
                 self.stuck = true;
                 Err(false)
             }
@@ -443,7 +458,6 @@ impl<S: Store + ?Sized> Writer<S> {
         match recover::recover(self) {
             Ok(()) => {
                 self.stuck = false;
-                tracing::info!("the store writes again");
                 true
             }
             Err(error) => {
@@ -475,7 +489,7 @@ impl<S: Store + ?Sized> Writer<S> {
             duplicates: self.counts.duplicates,
             unknown_kinds: self.counts.unknown_kinds,
             quarantined: self.counts.quarantined,
-            is_stuck: self.stuck,
+            is_stuck: self.stuck || self.fails,
         }
     }
 
@@ -513,9 +527,10 @@ enum Failed {
 fn instead_of(work: &Work) -> Option<Box<Work>> {
     match work {
         Work::Envelope(incoming) if !matches!(incoming.decoded, Decoded::Malformed { .. }) => {
-            let mut incoming = incoming.clone();
-            incoming.decoded = Decoded::Malformed { problem: "the desk cannot take it".to_owned() };
-            Some(Box::new(Work::Envelope(incoming)))
+            let (instance, envelope, mapping) =
+                (incoming.instance.clone(), incoming.envelope.clone(), incoming.mapping.clone());
+            let decoded = Decoded::Malformed { problem: "the desk cannot take it".to_owned() };
+            Some(Box::new(Work::Envelope(Box::new(Incoming { instance, envelope, decoded, mapping }))))
         }
         Work::Outcome { command, result: Ok(_), secrets, repeated } => {
             let error = AdapterError::new(ErrorKind::Unexpected, "outcome", "the desk cannot take it");

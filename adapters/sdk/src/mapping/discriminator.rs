@@ -75,7 +75,7 @@ impl Discriminator {
             said.map(|said| format!("{} = {}", path.first().map_or("", |path| &path.written), word(said)))
         });
         let lines: Vec<_> = lines.take(4).collect();
-        if lines.is_empty() { "nothing that a mapping looks at".to_owned() } else { lines.join(", ") }
+        if lines.is_empty() { "an event that says nothing where mappings look".to_owned() } else { lines.join(", ") }
     }
 }
 
