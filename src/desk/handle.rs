@@ -32,12 +32,19 @@ impl Desk {
         answer.await.unwrap_or(Err(DeskError::Closed))
     }
 
-    /// Gives the desk several inputs; they go into as few commits as they can. The first that cannot be taken is the
-    /// answer for all: sending them again is safe.
+    /// Gives the desk several inputs, all or none of them; they go into as few commits as they can. The first that cannot
+    /// be taken is the answer for all: sending them again is safe.
     pub async fn submit_all(&self, priority: Priority, works: Vec<Work>) -> Result<Vec<Done>, DeskError> {
-        let mut answers = Vec::with_capacity(works.len());
+        let (mut answers, mut messages) = (Vec::with_capacity(works.len()), Vec::with_capacity(works.len()));
         for work in works {
-            answers.push(self.put(priority, work)?);
+            let (reply, answer) = oneshot::channel();
+            messages.push(Message::Work(Box::new(work), reply));
+            answers.push(answer);
+        }
+        match self.lanes.put_all(priority, messages) {
+            Ok(()) => {}
+            Err((_, true)) => return Err(DeskError::Closed),
+            Err((_, false)) => return Err(DeskError::Full),
         }
         let mut done = Vec::with_capacity(answers.len());
         for answer in answers {

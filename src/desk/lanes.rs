@@ -73,19 +73,26 @@ impl<T> Lanes<T> {
 
     /// Puts one in, or gives it back when its lane is full or closed (`true`).
     pub(super) fn put(&self, priority: Priority, item: T) -> Result<(), (T, bool)> {
+        self.put_all(priority, vec![item]).map_err(|(mut items, closed)| (items.remove(0), closed))
+    }
+
+    /// Puts several in, one behind the other, or gives all of them back. What is more than a lane can ever hold goes into
+    /// an empty one.
+    pub(super) fn put_all(&self, priority: Priority, items: Vec<T>) -> Result<(), (Vec<T>, bool)> {
         let mut queues = self.lock();
         if queues.closed {
-            return Err((item, true));
+            return Err((items, true));
         }
         let (queue, capacity) = match priority {
             Priority::Control => (&mut queues.control, self.capacities.control),
             Priority::Outcome => (&mut queues.outcomes, self.capacities.outcomes),
             Priority::Webhook => (&mut queues.webhooks, self.capacities.webhooks),
         };
-        if queue.len() >= capacity {
-            return Err((item, false));
+        let is_full = queue.len().saturating_add(items.len()) > capacity;
+        if is_full && (!queue.is_empty() || capacity == 0) {
+            return Err((items, false));
         }
-        queue.push_back(item);
+        queue.extend(items);
         drop(queues);
         self.arrived.notify_one();
         Ok(())
@@ -150,6 +157,20 @@ mod tests {
         assert!(lanes.put(Priority::Webhook, "a").is_ok());
         assert_eq!(lanes.put(Priority::Webhook, "b"), Err(("b", false)));
         assert!(lanes.put(Priority::Outcome, "c").is_ok());
+    }
+
+    #[test]
+    fn what_belongs_together_goes_in_together_or_not_at_all() {
+        let lanes = Lanes::new(Capacities { webhooks: 2, ..Capacities::default() });
+        assert!(
+            lanes.put_all(Priority::Webhook, vec!["a", "b", "c"]).is_ok(),
+            "an empty lane takes more than it holds"
+        );
+        assert_eq!(lanes.put_all(Priority::Webhook, vec!["d"]), Err((vec!["d"], false)));
+        assert_eq!(taken(&lanes, 2), ["a", "b"]);
+        assert_eq!(lanes.put_all(Priority::Webhook, vec!["d", "e"]), Err((vec!["d", "e"], false)));
+        assert!(lanes.put(Priority::Webhook, "d").is_ok());
+        assert_eq!(taken(&lanes, 8), ["c", "d"]);
     }
 
     #[test]

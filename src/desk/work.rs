@@ -213,11 +213,12 @@ impl<S: Store + ?Sized> Writer<S> {
         let mut rest = facts;
         let mut first = Some((input, body));
         let mut went_to = None;
-        while let Some(lead) = rest.first().cloned() {
-            let (of_leg, others): (Vec<Fact>, Vec<Fact>) = rest.into_iter().partition(|fact| fact.leg == lead.leg);
+        while let Some(lead) = rest.first() {
+            let leg = lead.leg.clone();
+            let (of_leg, others): (Vec<Fact>, Vec<Fact>) = rest.into_iter().partition(|fact| fact.leg == leg);
             rest = others;
             let (input, body) = first.take().unwrap_or((Input::Learned {}, &[]));
-            went_to = went_to.or(self.take_leg(pending, instance, input, &lead, of_leg, body)?);
+            went_to = went_to.or(self.take_leg(pending, instance, input, of_leg, body)?);
         }
         if let Some((input @ Input::Envelope { .. }, body)) = first {
             self.take_nothing(pending, input, body)?;
@@ -257,10 +258,10 @@ impl<S: Store + ?Sized> Writer<S> {
         pending: &mut Pending,
         instance: &InstanceName,
         input: Input,
-        lead: &Fact,
         facts: Vec<Fact>,
         body: &[u8],
     ) -> Result<Option<InteractionId>, RecordError> {
+        let Some(lead) = facts.first() else { return Ok(None) };
         let belongs = match self.find(pending, lead)? {
             Some(belongs) => belongs,
             None if !pending.filing_parked && self.must_park(instance, lead) => {
