@@ -1,43 +1,34 @@
-//! Tandem.
+//! Tandem: the switch between a company's Azure and AWS contact centres. The rooms in walking order:
+//!
+//! * [`http`]: the front desk; [`intake`]: a platform speaks and we keep what it said;
+//! * [`desk`]: the only writer: drain, take, commit once, answer; [`record`]: what it writes;
+//! * [`interactions`]: what was said changes an interaction; [`routing`]: who should take it; [`content`]: what one side
+//!   cannot carry becomes what it can. Pure, all three;
+//! * [`profiles`]: who is this; [`dispatch`]: carries what is owed to the clouds; [`delivery`]: tells CDP and CRM;
+//! * [`store`]: ordered keys, one atomic durable batch, the log, and the sealing of personal data;
+//! * [`config`], [`registry`], [`app`], [`cli`]: what a site decides, and how the house is put together from it;
+//!   [`clock`], [`shutdown`], [`telemetry`]: time, stopping, showing.
+//!
+//! ARCHITECTURE.md has the floor plan and one event's walk.
 
-/// What one side cannot carry is turned into what it can.
-pub mod content;
-/// Who is this? Ordered CDP lookups with a deadline, a cache and a circuit breaker.
-pub mod profiles;
-/// Who should take it? Ordered rules over interaction, profile and time name a target.
-pub mod routing;
-/// What was said changes an interaction. Pure.
-pub mod interactions;
-/// Ordered keys, one atomic durable batch, the log, and the sealing of personal data.
-pub mod store;
-/// What a site decides: one TOML file, read once, every problem named at once.
-pub mod config;
-/// The clock, as an argument.
-pub mod clock;
-/// The only writer: drain, take, commit once, answer.
-pub mod desk;
-/// Everything that was kept, understood and decided again, and compared with what was recorded.
-pub mod replay;
-/// Log records: what the desk writes.
-pub mod record;
-/// Tasks and how they end; the only place that starts one.
-pub mod shutdown;
-/// Log lines and numbers for those who run it, with nothing personal in them.
-pub mod telemetry;
-/// Carries what is owed to the clouds.
-pub mod dispatch;
-/// Consumers follow: what was recorded, as events and as people read it.
-pub mod delivery;
-/// A platform speaks and we keep what it said.
-pub mod intake;
-/// The composition root: config → adapters → rooms → tasks.
 pub mod app;
-/// Arguments in, exit codes out.
 pub mod cli;
-/// The front desk.
-pub mod http;
-/// The adapter kinds that are compiled in.
-pub mod registry;
-/// The journey, played over sockets and judged by ledgers.
+pub mod clock;
+pub mod config;
+pub mod content;
+pub mod delivery;
 #[cfg(feature = "sim")]
 pub mod demo;
+pub mod desk;
+pub mod dispatch;
+pub mod http;
+pub mod intake;
+pub mod interactions;
+pub mod profiles;
+pub mod record;
+pub mod registry;
+pub mod replay;
+pub mod routing;
+pub mod shutdown;
+pub mod store;
+pub mod telemetry;
