@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tandem_sdk::model::InteractionId;
 
 use super::{persist, recover};
-use crate::interactions::{Interaction, Known, Owner};
+use crate::interactions::{House, Interaction, Known, Owner};
 use crate::record::{Record, RecordError};
 use crate::store::{KeyError, Keys, Log, Store};
 
@@ -35,6 +35,23 @@ pub fn interaction_at_rest<S: Store + ?Sized>(
             let (record, _) = Record::decode(bytes, keys)?;
             if let Some(folded) = recover::fold_interaction(found.clone(), id, &record, known) {
                 found = Some(folded);
+            }
+        }
+    }
+}
+
+/// The house as its desk left it.
+pub fn house_at_rest<S: Store + ?Sized>(store: &Arc<S>, keys: &Keys<S>) -> Result<House, RecordError> {
+    let mut house = persist::get_house(&**store, keys)?;
+    let log = Log::new(Arc::clone(store));
+    let mut seq = recover::watermark(&**store)?;
+    loop {
+        let entries = log.read(seq, RECORDS, BYTES).map_err(KeyError::from)?;
+        let Some((last, _)) = entries.last() else { return Ok(house) };
+        seq = last.saturating_add(1);
+        for (at, bytes) in &entries {
+            if *at > house.last_seq && Record::decode_plain(bytes)?.owner == Owner::House {
+                recover::fold_house(&mut house, &Record::decode(bytes, keys)?.0);
             }
         }
     }

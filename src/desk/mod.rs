@@ -23,7 +23,7 @@ mod shelf;
 mod work;
 
 pub use answer::{DeskError, Done, Overview, Status};
-pub use at_rest::interaction_at_rest;
+pub use at_rest::{house_at_rest, interaction_at_rest};
 pub use claims::{Claim, Whose};
 pub use handle::Desk;
 pub use lanes::{Capacities, Priority};

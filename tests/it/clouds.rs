@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use tandem::desk::Claim;
+use tandem_sdk::doors::{Decode, Decoded, Envelope};
 use tandem_sdk::model::{
     Action, Command, CommandId, Fact, FactKind, Lane, LegRef, Message, Outcome, Party, Personal, Profile, Role, Speaker,
 };
@@ -222,4 +223,20 @@ fn line(command: &Command) -> String {
         action => action.name().to_owned(),
     };
     format!("{} {what}", command.instance)
+}
+
+/// Understands an envelope whose body is the facts themselves.
+pub(crate) struct Spelled;
+
+impl Decode for Spelled {
+    fn decode(&self, envelope: &Envelope) -> Decoded {
+        match serde_json::from_slice(&envelope.body) {
+            Ok(facts) => Decoded::Facts(facts),
+            Err(error) => Decoded::Malformed { problem: error.to_string() },
+        }
+    }
+
+    fn version(&self) -> &str {
+        "m"
+    }
 }

@@ -17,3 +17,7 @@ mod journey_at_the_desk;
 mod mortal;
 mod privacy;
 mod shuffle;
+mod play;
+mod journeys;
+mod replaying;
+mod golden;
