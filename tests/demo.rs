@@ -1,0 +1,103 @@
+//! The built program plays the journey over sockets, with faults from seeds and with SIGKILL, and its log is replayed by
+//! another process.
+//!
+//! `TANDEM_SEEDS` says how many seeds are played (3 without it), `TANDEM_KILLS` how often the hub is killed (10 without
+//! it); `.ci/run` asks for more.
+#![cfg(feature = "sim")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+#![expect(clippy::print_stderr, reason = "the histogram is for people")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Faults that the simulators draw; the smallest share of calls that each must befall.
+const CLASSES: [&str; 8] =
+    ["duplicate", "reorder", "delay", "drop", "throttle", "server_error", "timeout", "unknown_outcome"];
+const SHARE: f64 = 0.01;
+/// Seeds in which every class must have come.
+const SEEDS_FOR_EVERY_CLASS: u64 = 10;
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+fn tandem(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tandem")).args(arguments).output().unwrap()
+}
+
+/// Plays and gives the last line; the folder stays for who wants to look.
+fn play(folder: &Path, arguments: &[&str]) -> Value {
+    let folder = folder.to_str().unwrap();
+    let played = tandem(&[&["demo", "--once", "--json", "--folder", folder], arguments].concat());
+    let text = String::from_utf8(played.stdout).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let outcome = lines.last().unwrap().clone();
+    let told = format!("{arguments:?}: {outcome}\n{}", String::from_utf8_lossy(&played.stderr));
+    assert_eq!(outcome["outcome"], "completed", "{told}");
+    assert!(played.status.success(), "{told}");
+    assert!(lines[..lines.len() - 1].iter().all(|line| line["step"].is_string()), "one object a step");
+    outcome
+}
+
+/// Another process makes the same of what the hub kept.
+fn replay(folder: &Path) {
+    let (config, data) = (folder.join("tandem.toml"), folder.join("data"));
+    let replayed =
+        tandem(&["replay", "--json", "--config", config.to_str().unwrap(), "--data", data.to_str().unwrap()]);
+    let found: Value = serde_json::from_slice(&replayed.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&replayed.stderr)));
+    assert!(replayed.status.success() && found["different"] == 0, "{found:#}");
+    assert!(found["decoded"].as_u64() > Some(10), "{found}");
+}
+
+#[derive(Default)]
+struct Histogram(BTreeMap<String, (u64, u64)>);
+
+impl Histogram {
+    fn add(&mut self, outcome: &Value) {
+        for cloud in outcome["faults"].as_object().unwrap().values() {
+            for (class, count) in cloud.as_object().into_iter().flatten() {
+                let sum = self.0.entry(class.clone()).or_default();
+                sum.0 += count["drawn"].as_u64().unwrap();
+                sum.1 += count["of"].as_u64().unwrap();
+            }
+        }
+    }
+
+    fn show(&self) {
+        for (class, (drawn, of)) in &self.0 {
+            let share = *drawn as f64 * 100.0 / (*of).max(1) as f64;
+            eprintln!("{class:<16} {drawn:>5} of {of:>6}  {share:.2} %");
+        }
+    }
+}
+
+#[test]
+fn the_journey_completes_whatever_a_seed_brings() {
+    let seeds = number("TANDEM_SEEDS", 3);
+    let mut histogram = Histogram::default();
+    for seed in 1..=seeds {
+        let folder = tempfile::tempdir().unwrap();
+        histogram.add(&play(folder.path(), &["--seed", &seed.to_string()]));
+        replay(folder.path());
+    }
+    histogram.show();
+    if seeds >= SEEDS_FOR_EVERY_CLASS {
+        for class in CLASSES {
+            let (drawn, of) = histogram.0.get(class).copied().unwrap_or_default();
+            assert!(drawn as f64 >= of as f64 * SHARE && drawn > 0, "{class} came {drawn} times in {of} calls");
+        }
+    }
+}
+
+#[test]
+fn every_journey_completes_however_often_the_hub_is_killed() {
+    let kills = number("TANDEM_KILLS", 10).to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = play(folder.path(), &["--journeys", "6", "--kills", &kills]);
+    assert_eq!((outcome["journeys"].as_u64(), outcome["kills"].to_string()), (Some(6), kills));
+    replay(folder.path());
+}
