@@ -276,8 +276,8 @@ mod tests {
     #[test]
     fn syntax_is_told_with_its_line() {
         insta::assert_snapshot!(problems("a = 1\nb = \n[c\n"), @r#"
-        tandem.toml:2: : string values must be quoted, expected literal string; TOML, see https://toml.io [config.syntax]
-        tandem.toml:3: : unclosed table, expected `]`; TOML, see https://toml.io [config.syntax]
+        tandem.toml:2: string values must be quoted, expected literal string; TOML, see https://toml.io [config.syntax]
+        tandem.toml:3: unclosed table, expected `]`; TOML, see https://toml.io [config.syntax]
         "#);
     }
 

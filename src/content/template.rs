@@ -114,8 +114,8 @@ mod tests {
         assert_eq!(
             problems("{agnet} {x}"),
             [
-                ": : {agnet}; one of {agent}, {queue} [template.unknown_place]",
-                ": : {x}; one of {agent}, {queue} [template.unknown_place]"
+                ": {agnet}; one of {agent}, {queue} [template.unknown_place]",
+                ": {x}; one of {agent}, {queue} [template.unknown_place]"
             ]
         );
         for text in ["a {", "a } b", "{a {agent}", "{"] {

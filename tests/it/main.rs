@@ -17,6 +17,7 @@ mod journey_at_the_desk;
 mod mortal;
 mod privacy;
 mod shuffle;
+mod verbs;
 mod play;
 mod journeys;
 mod replaying;

@@ -53,6 +53,7 @@ fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Prob
     let probe = ResourceProbe {
         client: client.clone(),
         identity_version: checked.identity_version.clone(),
+        chat_version: checked.chat_version.clone(),
         hub_address: checked.hub_address.clone(),
     };
     let carrier = Carrier {

@@ -60,6 +60,9 @@ impl fmt::Display for Problem {
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        write!(f, ": {}: {}; {} [{}]", self.key, self.found, self.expected, self.code)
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}; {} [{}]", self.found, self.expected, self.code)
     }
 }

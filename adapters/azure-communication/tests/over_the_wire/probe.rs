@@ -12,7 +12,16 @@ async fn the_probe_says_what_works_and_what_would_be_right() {
     std::fs::write(stage.base().join("other"), "b3RoZXI=").unwrap();
 
     for (endpoint, settings, expected) in [
-        (endpoint, "", vec![(true, "answers"), (true, "accepts the access key"), (true, HUB)]),
+        (
+            endpoint,
+            "",
+            vec![
+                (true, "answers"),
+                (true, "accepts the access key"),
+                (true, HUB),
+                (true, "participant of 0 conversations; where"),
+            ],
+        ),
         (endpoint, other_key, vec![(true, "answers"), (false, "401 Denied")]),
         (
             endpoint,
