@@ -20,6 +20,9 @@ use crate::interactions::{ChatRequest, Interaction, Side};
 /// Longest time that the caller waits for the chat cloud.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Attributes that one wish may have.
+const MOST_ATTRIBUTES: usize = 100;
+
 /// The room behind `/v1/chats`.
 #[derive(Clone)]
 pub struct Chats {
@@ -115,6 +118,17 @@ fn kind(error: &serde_json::Error) -> &'static str {
 fn requested(wish: Wish) -> Result<ChatRequest, &'static str> {
     if wish.idempotency_key.is_empty() || wish.idempotency_key.len() > 200 {
         return Err("idempotency_key has 1 to 200 bytes");
+    }
+    // Names and the language are recorded in plain, so nothing but what they are may stand in them.
+    let is_name = |name: &str, most: usize| {
+        (1..=most).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    if wish.attributes.len() > MOST_ATTRIBUTES || !wish.attributes.keys().all(|name| is_name(name, 100)) {
+        return Err("attributes are at most 100, their names 1 to 100 letters, digits, - and _");
+    }
+    if wish.language.as_deref().is_some_and(|language| !is_name(language, 35)) {
+        return Err("language is a tag of BCP 47, for instance de-AT");
     }
     let identity = |kind: IdentityKind, value: Option<String>| {
         value.map(|value| Identity { kind, value: value.into(), source: "caller".to_owned(), verified: true })

@@ -349,6 +349,14 @@ async fn a_wish_for_a_chat_that_cannot_be_read_is_told_why() {
             json!({ "idempotency_key": "k".repeat(201), "customer": {} }).to_string().into_bytes(),
         ),
         ("a field that nobody knows", b"{\"idempotency_key\": \"k\", \"customer\": {\"nickname\": \"J\"}}".to_vec()),
+        (
+            "a sentence for the name of an attribute",
+            b"{\"idempotency_key\": \"k\", \"customer\": {}, \"attributes\": {\"Jane Doe, Berlin\": \"1\"}}".to_vec(),
+        ),
+        (
+            "a sentence for the language",
+            b"{\"idempotency_key\": \"k\", \"customer\": {}, \"language\": \"as spoken by Jane Doe\"}".to_vec(),
+        ),
         ("too large", vec![b' '; (16 << 10) + 1]),
     ] {
         book.write(name, &house.send("POST", "/v1/chats", &[], body).await);
