@@ -97,7 +97,7 @@ fn the_journey_completes_whatever_a_seed_brings() {
 fn every_journey_completes_however_often_the_hub_is_killed() {
     let kills = number("TANDEM_KILLS", 10).to_string();
     let folder = tempfile::tempdir().unwrap();
-    let outcome = play(folder.path(), &["--journeys", "6", "--kills", &kills]);
-    assert_eq!((outcome["journeys"].as_u64(), outcome["kills"].to_string()), (Some(6), kills));
+    let outcome = play(folder.path(), &["--journeys", "12", "--kills", &kills]);
+    assert_eq!((outcome["journeys"].as_u64(), outcome["kills"].to_string()), (Some(12), kills));
     replay(folder.path());
 }

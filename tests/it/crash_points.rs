@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use tandem::interactions::Settings;
 use tandem::store::Batch;
 
+use crate::desk_house::{CUSTOMER, DeskHouse, said, thread};
 use crate::durable_steps::{STEPS, durable_step, table};
 use crate::journeys::{JOURNEYS, Journey};
 use crate::mortal::Death;
@@ -108,4 +109,19 @@ fn a_journey_that_nothing_disturbs_plays_to_its_end() {
         remains.states.values().collect::<Vec<_>>(),
         remains.secrets
     ));
+}
+
+#[tokio::test]
+async fn who_starts_again_and_again_asks_once() {
+    let mut house = DeskHouse::open(Settings::default(), false);
+    house.carry_all().await;
+    house.tell("acs", vec![said(thread(), house.now(), "1", CUSTOMER, None, "I need help")]).await;
+    house.carry_all().await;
+    let mut house = house.restart().restart().restart();
+    let carried = house.carry_all().await;
+    let times = |what: &str| carried.iter().filter(|line| *line == what).count();
+    assert_eq!((times("acs recall"), times("connect recall"), times("connect inquire")), (1, 1, 1), "{carried:?}");
+
+    house = house.restart();
+    assert_eq!(house.carry_all().await.iter().filter(|line| line.ends_with("recall")).count(), 2, "and then anew");
 }

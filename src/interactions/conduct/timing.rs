@@ -77,8 +77,11 @@ impl Turn<'_> {
 
     /// Asks both sides what was said and who came and went.
     fn recall(&mut self) {
+        // One that was owed before and not carried asks further back, and is carried after whatever happened since.
+        let is_asking = |purpose: &str| self.it.owed.values().any(|command| command.purpose.0 == purpose);
+        let (of_customer, of_agents) = (is_asking("recall/customer"), is_asking("recall/agents"));
         let conversation = self.it.conversation().map(|leg| leg.leg.clone());
-        if let Some(leg) = conversation {
+        if let Some(leg) = conversation.filter(|_| !of_customer) {
             let since = self.it.heard.get(&Side::Customer).copied();
             let token = self.hub_token();
             self.owe(
@@ -94,6 +97,7 @@ impl Turn<'_> {
         let entered = self.it.placement().filter(|placement| placement.stage == crate::interactions::Stage::Entered);
         if let Some((placement, leg)) =
             entered.cloned().and_then(|placement| placement.leg.clone().map(|leg| (placement, leg)))
+            && !of_agents
         {
             let since = self.it.heard.get(&Side::Agents).copied();
             let connection = self.secret(&format!("{}/connection", placement.generation));
