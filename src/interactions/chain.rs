@@ -1,10 +1,15 @@
 //! Which agents' legs belong together, and which of them still stand: a cloud forgets to say that a leg ended.
 
 use jiff::Timestamp;
-use tandem_sdk::model::{FactKind, LegRef};
+use tandem_sdk::model::{FactKind, LegRef, Purpose};
 
 use super::interaction::{Interaction, Placement, Stage};
 use super::leg::{Leg, LegState};
+
+/// The placement that a purpose such as `enter/2` is about.
+pub(super) fn placement_in(purpose: &Purpose) -> Option<u32> {
+    purpose.0.split_once('/').and_then(|(_, rest)| rest.parse().ok())
+}
 
 impl Leg {
     /// When an agent was connected to it, the last time that the cloud said so.

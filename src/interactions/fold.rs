@@ -7,6 +7,7 @@ use tandem_sdk::model::{
     Speaker, Visibility,
 };
 
+use super::chain::placement_in;
 use super::input::Input;
 use super::interaction::{Assignment, Closed, Held, Interaction, Placement, ProfileState, Stage};
 use super::leg::{Leg, LegState, Side};
@@ -125,16 +126,19 @@ impl Interaction {
         };
         self.secrets.extend(command.keeps.values().filter(|name| name.starts_with("i/")).cloned());
         self.secrets.dedup();
-        let placement = self.placements.iter_mut().rev().find(|placement| match &command.action {
-            Action::Place { .. } => placement.stage == Stage::Dispatching,
-            Action::Enter { leg } => placement.leg.as_ref() == Some(leg),
-            _ => false,
-        });
+        let generation = match &command.action {
+            Action::Place { .. } | Action::Enter { .. } => placement_in(&command.purpose),
+            _ => None,
+        };
+        let placement = self
+            .placements
+            .iter_mut()
+            .find(|placement| generation.is_some_and(|number| placement.generation == number));
         match (outcome, placement) {
             (Outcome::Placed { leg, participant }, Some(placement)) => {
                 placement.leg = Some(leg.clone());
                 placement.participant = Some(participant.clone());
-                placement.stage = Stage::Placed;
+                placement.stage = placement.stage.max(Stage::Placed);
                 let leg = leg.clone();
                 self.leg_mut(&leg, Side::Agents);
             }

@@ -19,6 +19,7 @@ mod leg;
 mod settings;
 mod step;
 
+use chain::placement_in;
 pub use correlate::{Belongs, generation_for, relatives};
 pub use dead::{DEAD_MOST, Dead};
 pub use fold::{Change, Known};

@@ -1,15 +1,13 @@
 //! The cloud says who has it: bring that agent into the customer's conversation, and the one before out.
 
 use jiff::Timestamp;
-use tandem_sdk::model::{
-    Action, Content, ContentType, EventKind, FactKind, LegRef, Member, PartyKey, Personal, Speaker,
-};
+use tandem_sdk::model::{Action, Content, ContentType, EventKind, LegRef, Member, PartyKey, Personal, Speaker};
 use tandem_sdk::secret::SecretRole;
 
 use super::opening::or_else;
 use super::turn::{Owed, Turn, agent_secret};
 use crate::content::Template;
-use crate::interactions::{Leg, LegState, Note, Side};
+use crate::interactions::{LegState, Note, Side, Stage};
 
 impl Turn<'_> {
     pub(super) fn leg_moved(&mut self, leg: &LegRef, from: LegState, to: LegState, at: Timestamp) {
@@ -31,7 +29,9 @@ impl Turn<'_> {
 
     fn assigned(&mut self, leg: &LegRef, agent: Option<String>, at: Timestamp) {
         let Some(agent) = agent else { return };
-        if self.it.assignment.as_ref().is_some_and(|has| has.leg != *leg && self.came_after(&has.leg, at)) {
+        let was_before =
+            self.it.assignment.as_ref().is_some_and(|has| has.leg != *leg && self.came_after(&has.leg, at));
+        if was_before || self.is_old_news(leg) {
             // News of an agent who had it before the one who has it now.
             return;
         }
@@ -51,20 +51,34 @@ impl Turn<'_> {
 
     /// Whether an agent was on this leg only after that time.
     fn came_after(&self, leg: &LegRef, at: Timestamp) -> bool {
-        let since = self.it.leg(leg).and_then(|leg| leg.reached.get(&FactKind::LegConnected));
-        since.is_some_and(|since| *since > at)
+        self.it.leg(leg).and_then(|leg| leg.connected_at()).is_some_and(|since| since > at)
+    }
+
+    /// Whether a leg was given up, or is followed by the one that an agent has: what is told of it is old news.
+    fn is_old_news(&self, leg: &LegRef) -> bool {
+        let Some(leg) = self.it.leg(leg) else { return true };
+        let has = self.it.assignment.as_ref().and_then(|has| self.it.leg(&has.leg));
+        has.is_some_and(|has| has.succeeds(leg))
+            || self.it.placement_of(leg).is_some_and(|placement| placement.stage == Stage::Over)
     }
 
     /// When the agent who had it is gone and another one is still on a leg of theirs, it is theirs.
-    pub(super) fn falls_to_who_is_left(&mut self) {
+    fn falls_to_who_is_left(&mut self) {
         if self.it.closed.is_some() {
             return;
         }
-        let left = self.it.agents_legs().filter(|leg| matches!(leg.state(), LegState::Connected | LegState::Held));
-        let since = |leg: &&Leg| leg.reached.get(&FactKind::LegConnected).copied();
-        let Some(leg) = left.filter(|leg| leg.agent.is_some()).max_by_key(since) else { return };
-        let (leg, agent, at) = (leg.leg.clone(), leg.agent.clone().map(|agent| agent.value), since(&leg));
+        let Some(leg) = self.it.attended_leg() else { return };
+        let (leg, agent, at) = (leg.leg.clone(), leg.agent.clone().map(|agent| agent.value), leg.connected_at());
         self.assigned(&leg, agent, at.unwrap_or(self.context.now));
+    }
+
+    /// The leg of whoever had it ended.
+    pub(super) fn agent_gone(&mut self) {
+        self.agent_out();
+        self.falls_to_who_is_left();
+        if self.it.assignment.is_none() && self.it.open_legs().next().is_some() {
+            self.watch();
+        }
     }
 
     /// The instance whose cloud a leg is in.

@@ -4,18 +4,20 @@ use tandem_sdk::model::{Action, ClosingReason, LegRef};
 use tandem_sdk::secret::SecretRole;
 
 use super::turn::{Owed, Turn, lane_to};
-use crate::interactions::{Leg, Note, Side, Stage, Step};
+use crate::interactions::{Leg, Note, Placement, Side, Stage, Step};
 
 impl Turn<'_> {
     /// An agents' leg ended: its agent goes, and a successor may come within grace.
     pub(super) fn agents_leg_ended(&mut self, leg: &LegRef) {
         if self.it.assignment.as_ref().is_some_and(|assignment| assignment.leg == *leg) {
-            self.agent_out();
-            self.falls_to_who_is_left();
+            self.agent_gone();
         }
-        let open = self.it.agents_legs().any(|leg| !leg.state().is_over());
-        let of_placement = self.it.placement().is_some_and(|placement| placement.stage != Stage::Dispatching);
-        if !open && of_placement && self.it.closed.is_none() {
+        if self.it.closed.is_some() || self.it.open_legs().next().is_some() {
+            return;
+        }
+        // Nobody is left who could still get a voice.
+        self.release_held(|held| held.to == Side::Customer);
+        if self.it.placement().is_some_and(|placement| placement.stage != Stage::Dispatching) {
             self.set_timer("grace", self.context.settings.grace);
         }
     }
@@ -25,12 +27,21 @@ impl Turn<'_> {
         if self.it.timers.contains_key("grace") {
             self.cancel_timer("grace");
             self.relay_waiting();
+            self.watch();
+        }
+    }
+
+    /// Nobody has it: the cloud is asked after a while, and the customer's patience ends.
+    pub(super) fn watch(&mut self) {
+        if self.it.closed.is_none() && self.it.placement().is_some() {
+            self.set_timer("overdue", self.context.settings.overdue);
+            self.set_timer("patience", self.context.settings.patience);
         }
     }
 
     /// Nobody came within grace.
     pub(super) fn grace_is_over(&mut self) {
-        if self.it.closed.is_some() || self.it.agents_legs().any(|leg| !leg.state().is_over()) {
+        if self.it.closed.is_some() || self.it.open_legs().next().is_some() {
             return;
         }
         if !self.it.served {
@@ -55,19 +66,10 @@ impl Turn<'_> {
         if self.it.closed.is_some() {
             return;
         }
-        let standing: Vec<(u32, LegRef)> = self
-            .it
-            .placements
-            .iter()
-            .filter(|placement| placement.stage != Stage::Over)
-            .filter_map(|placement| {
-                let leg = placement.leg.as_ref()?;
-                let last = self.last_of_chain(leg)?;
-                (!last.state().is_over()).then(|| (placement.generation, last.leg.clone()))
-            })
-            .collect();
-        for (generation, leg) in standing {
-            self.end_leg(generation, &leg);
+        // What was held goes before its voice does.
+        self.release_held(|_| true);
+        for placement in self.it.placements.clone() {
+            self.end_legs_of(&placement);
         }
         self.agent_out();
         for name in self.it.timers.keys().cloned().collect::<Vec<_>>() {
@@ -77,14 +79,21 @@ impl Turn<'_> {
         self.event(tandem_sdk::model::EventKind::InteractionClosed { reason }, self.context.now);
     }
 
-    /// The leg at the end of the chain of transfers that began with `leg`.
-    fn last_of_chain(&self, leg: &LegRef) -> Option<&Leg> {
-        let mut last = self.it.leg(leg)?;
-        for _ in 0..self.it.legs.len() {
-            let Some(next) = self.it.agents_legs().find(|next| next.follows(last)) else { break };
-            last = next;
+    /// Ends every leg of a placement that is not known to be over, unless the placement was given up and so was told to end.
+    /// A leg that nobody ties to any placement is the last one's.
+    pub(super) fn end_legs_of(&mut self, placement: &Placement) {
+        if placement.stage == Stage::Over {
+            return;
         }
-        Some(last)
+        let last = self.it.placements.last().map(|placement| placement.generation);
+        let is_its = |leg: &&Leg| {
+            let generation = self.it.placement_of(leg).map(|placement| placement.generation).or(last);
+            !leg.state().is_over() && generation == Some(placement.generation)
+        };
+        let legs: Vec<LegRef> = self.it.agents_legs().filter(is_its).map(|leg| leg.leg.clone()).collect();
+        for leg in legs {
+            self.end_leg(placement.generation, &leg);
+        }
     }
 
     /// Ends our part of an agents' leg.

@@ -67,10 +67,20 @@ impl Turn<'_> {
         }
         self.event(EventKind::ParticipantLeft { party: Some(party), role }, at);
         match role {
-            Role::Customer => self.customer_left(),
+            Role::Customer if self.is_last_customer(leg, party) => self.customer_left(),
             Role::System if self.context.known().hub == Some(party) => self.hub_absent(leg.clone()),
             _ => {}
         }
+    }
+
+    /// Whether it is the customer who left, as far as anybody knows: nobody else is there who could be.
+    fn is_last_customer(&self, leg: &LegRef, party: PartyKey) -> bool {
+        if let Some(customer) = self.it.customer.key {
+            return customer == party;
+        }
+        let known = self.context.known();
+        let is_other = |key: &PartyKey| *key != party && self.it.role_of(*key, known) == Role::Customer;
+        !self.it.leg(leg).is_some_and(|leg| leg.members.iter().any(|(key, one)| one.is_present() && is_other(key)))
     }
 
     pub(super) fn hub_absent(&mut self, leg: LegRef) {

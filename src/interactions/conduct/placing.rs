@@ -137,12 +137,11 @@ impl Turn<'_> {
     }
 
     /// The cloud made a leg: have it reported, enter it, and say what the customer said meanwhile.
-    pub(super) fn placed(&mut self, leg: &LegRef) {
-        let Some(placement) = self.it.placements.iter().find(|placement| placement.leg.as_ref() == Some(leg)) else {
+    pub(super) fn placed(&mut self, generation: u32, leg: &LegRef) {
+        let Some(placement) = self.it.placements.iter().find(|placement| placement.generation == generation) else {
             return;
         };
-        let (generation, instance, over) =
-            (placement.generation, placement.target.instance.clone(), placement.stage == Stage::Over);
+        let (instance, over) = (placement.target.instance.clone(), placement.stage == Stage::Over);
         let lane = lane_to(Side::Agents, generation);
         if over || self.it.closed.is_some() {
             // It was given up while the cloud was still at it.
@@ -204,15 +203,15 @@ impl Turn<'_> {
     /// The placement came to nothing: the fallback, or the end.
     pub(super) fn placement_lost(&mut self, reason: &str, notice: &str, end: ClosingReason) {
         let Some(placement) = self.it.placement().cloned() else { return };
+        if self.it.closed.is_some() {
+            self.note(Note::PlacementOver { generation: placement.generation });
+            return;
+        }
         self.event(EventKind::OfferLost { reason: reason.to_owned() }, self.context.now);
+        self.end_legs_of(&placement);
         self.note(Note::PlacementOver { generation: placement.generation });
         self.cancel_timer("overdue");
         self.cancel_timer("patience");
-        if let Some(leg) =
-            placement.leg.as_ref().filter(|leg| self.it.leg(leg).is_none_or(|leg| !leg.state().is_over()))
-        {
-            self.end_leg(placement.generation, leg);
-        }
         match fall_back(self.context.rules, &placement.name, reason) {
             Some(decision) => self.place(decision),
             None => {

@@ -5,7 +5,7 @@ use tandem_sdk::model::{Action, ClosingReason, Command, EventKind, LegRef, Outco
 
 use super::placing::UNAVAILABLE;
 use super::turn::Turn;
-use crate::interactions::{LegState, Stage};
+use crate::interactions::{LegState, Stage, placement_in};
 
 impl Turn<'_> {
     /// A command has its outcome.
@@ -26,9 +26,13 @@ impl Turn<'_> {
                 let state = LegState::Initiated.name().to_owned();
                 self.event(EventKind::LegChanged { leg: leg.clone(), state, reason: None }, self.context.now);
             }
-            (Action::Place { .. }, Outcome::Placed { leg, .. }) => self.placed(leg),
-            (Action::Enter { .. }, Outcome::Issued { expires_at }) => {
-                if let Some(generation) = generation_of(&command.purpose.0) {
+            (Action::Place { .. }, Outcome::Placed { leg, .. }) => {
+                if let Some(generation) = placement_in(&command.purpose) {
+                    self.placed(generation, leg);
+                }
+            }
+            (Action::Enter { .. }, Outcome::Issued { expires_at }) if self.it.closed.is_none() => {
+                if let Some(generation) = placement_in(&command.purpose) {
                     self.renew_connection_before(generation, *expires_at);
                 }
             }
@@ -41,6 +45,12 @@ impl Turn<'_> {
             (Action::Lookup { .. }, Outcome::Profile { .. }) => self.profile_came(),
             _ => {}
         }
+    }
+
+    /// Whether the placement that stands is this one and we are on its leg.
+    fn has_entered(&self, generation: u32) -> bool {
+        let standing = self.it.placement().filter(|_| self.it.closed.is_none());
+        standing.is_some_and(|placement| placement.generation == generation && placement.stage == Stage::Entered)
     }
 
     fn died(&mut self, command: &Command, error: &AdapterError) {
@@ -60,11 +70,12 @@ impl Turn<'_> {
         }
         let purpose = command.purpose.0.clone();
         self.event(EventKind::CommandDead { purpose: purpose.clone(), error: error.clone() }, self.context.now);
-        let generation = generation_of(&purpose);
+        let generation = placement_in(&command.purpose);
         match (&command.action, generation) {
             // A connection that stood and cannot be renewed: ask what became of the leg before giving it up.
-            (Action::Enter { .. }, Some(_)) if self.it.placement().is_some_and(|one| one.stage == Stage::Entered) => {
+            (Action::Enter { .. }, Some(generation)) if self.has_entered(generation) => {
                 self.inquire();
+                self.set_timer(&format!("renew/{generation}"), self.context.settings.overdue);
             }
             (Action::Place { .. } | Action::Listen { .. } | Action::Enter { .. }, Some(generation)) => {
                 self.placement_refused(generation, error);
@@ -73,11 +84,6 @@ impl Turn<'_> {
             _ => {}
         }
     }
-}
-
-/// The placement that a purpose such as `enter/2` is about.
-fn generation_of(purpose: &str) -> Option<u32> {
-    purpose.split_once('/').and_then(|(_, rest)| rest.parse().ok())
 }
 
 /// Whether a purpose is that of a relayed message, and whether it went out late.
