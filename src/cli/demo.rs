@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::arguments::Demo;
-use crate::demo::{Options, Outcome, play};
+use crate::demo::{Limits, Options, Outcome, Shown, play};
+
+/// How long anything may take before the play is given up.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Plays the journey.
 #[expect(clippy::print_stderr, reason = "this is what the command line is for")]
@@ -13,14 +17,15 @@ pub(super) fn demo(arguments: Demo) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let keep = arguments.folder.is_some();
-    let folder = arguments.folder.unwrap_or_else(|| {
-        std::env::temp_dir().join(format!("tandem-demo-{}", std::process::id()))
-    });
+    let folder =
+        arguments.folder.unwrap_or_else(|| std::env::temp_dir().join(format!("tandem-demo-{}", std::process::id())));
     let options = Options {
         folder: folder.clone(),
         mappings: found("mappings"),
         flow: found("config/aws/tandem-chat-flow.json"),
-        json: arguments.json,
+        shown: if arguments.json { Shown::Json } else { Shown::Timeline },
+        limits: Limits::Documented,
+        patience: PATIENCE,
         once: arguments.once,
         seed: arguments.seed,
         rate: arguments.faults,
@@ -30,8 +35,8 @@ pub(super) fn demo(arguments: Demo) -> ExitCode {
     };
     let played = runtime.block_on(play(options));
     let code = match played {
-        Ok(Outcome::Completed) => ExitCode::SUCCESS,
-        Ok(Outcome::Failed) => ExitCode::FAILURE,
+        Ok(played) if played.outcome == Outcome::Completed => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE

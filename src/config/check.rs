@@ -92,6 +92,10 @@ fn bounds(config: &Config, sheet: &mut Sheet) {
         sheet.demand(fine, key, &period, &format!("from 1ms to {}", Period::secs(most)));
     }
     sheet.demand(shutdown.grace <= Period::secs(3_600), "shutdown.grace", &shutdown.grace, "at most 1h");
+    for (instance, factor) in &dispatch.raised {
+        let key = format!("dispatch.raised.{instance}");
+        sheet.demand((1.0..=1_000_000.0).contains(factor), &key, factor, "from 1.0 to 1000000.0");
+    }
     let backoff = &dispatch.backoff;
     sheet.demand(
         backoff.cap >= backoff.first,

@@ -252,6 +252,8 @@ pub struct Dispatch {
     pub backoff: dispatch::Backoff,
     /// Documented limits that are kept count of at once, for instance one for each open chat.
     pub buckets: usize,
+    /// How many times the documented limits an instance has, where its vendor raised them for this account.
+    pub raised: BTreeMap<InstanceName, f64>,
 }
 
 impl Default for Dispatch {
@@ -262,6 +264,7 @@ impl Default for Dispatch {
             timeout: Period::secs(10),
             backoff: dispatch::Backoff::default(),
             buckets: 100_000,
+            raised: BTreeMap::new(),
         }
     }
 }

@@ -1,9 +1,14 @@
 //! The simulators' ledgers, followed from outside.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::Mutex;
+
+/// Whoever looks again before this sees what the last one read.
+const FRESH: Duration = Duration::from_millis(15);
 
 /// One effect that a simulator suffered.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,22 +32,32 @@ pub(super) struct Ledger {
     http: reqwest::Client,
     endpoint: String,
     entries: Arc<RwLock<Vec<Entry>>>,
+    /// When it was read last. Held while it is read: one reads, the others see what came.
+    read: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Ledger {
     pub(super) fn new(http: reqwest::Client, endpoint: String) -> Self {
-        Ledger { http, endpoint, entries: Arc::default() }
+        Ledger { http, endpoint, entries: Arc::default(), read: Arc::default() }
     }
 
     /// Reads what is new.
     pub(super) async fn refresh(&self) {
+        let mut read = self.read.lock().await;
+        if read.is_some_and(|read| read.elapsed() < FRESH) {
+            return;
+        }
+        self.read_on().await;
+        *read = Some(Instant::now());
+    }
+
+    async fn read_on(&self) {
         let after = self.with(|entries| entries.last().map_or(0, |entry| entry.seq));
         let url = format!("{}/sim/ledger?after={after}", self.endpoint);
         let Ok(answer) = self.http.get(url).send().await else { return };
         let Ok(text) = answer.text().await else { return };
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         for entry in text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok()) {
-            // Several read at once; each entry is kept once.
             if entries.last().is_none_or(|last| last.seq < entry.seq) {
                 entries.push(entry);
             }
@@ -54,10 +69,16 @@ impl Ledger {
         look(&self.entries.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether an entry like this is there, after reading what is new.
-    pub(super) async fn has(&self, like: impl Fn(&Entry) -> bool) -> bool {
+    /// Whether an entry like this is there, after reading what is new. Looks at entries from `from` on and moves it.
+    pub(super) async fn has(&self, from: &std::sync::atomic::AtomicUsize, like: impl Fn(&Entry) -> bool) -> bool {
+        use std::sync::atomic::Ordering::Relaxed;
         self.refresh().await;
-        self.with(|entries| entries.iter().any(like))
+        self.with(|entries| {
+            let new = entries.get(from.load(Relaxed)..).unwrap_or_default();
+            let found = new.iter().any(like);
+            from.store(entries.len(), Relaxed);
+            found
+        })
     }
 
     /// How often each fault was drawn, and of how many calls.

@@ -8,5 +8,8 @@ mod play;
 mod process;
 mod report;
 mod town;
+mod waits;
 
-pub use play::{Options, Outcome, play};
+pub use play::{Options, Outcome, Played, play};
+pub use report::Shown;
+pub use town::Limits;

@@ -97,19 +97,11 @@ impl Desktop {
         self.post(&format!("/sim/contacts/{contact}/disconnect"), &json!({})).await.map(drop)
     }
 
-    /// The contact that waits with this attribute, if one does, and the id of its queue.
-    pub(super) async fn waiting(&self, interaction: &str) -> Option<(String, String)> {
-        let all: Value =
-            self.http.get(format!("{}/sim/contacts", self.endpoint)).send().await.ok()?.json().await.ok()?;
-        for contact in all["contacts"].as_array()?.iter().filter(|contact| contact["stage"] == "queued") {
-            let id = contact["contactId"].as_str()?;
-            let url = format!("{}/sim/contacts/{id}", self.endpoint);
-            let shown: Value = self.http.get(url).send().await.ok()?.json().await.ok()?;
-            if shown["attributes"]["tandem_interaction"] == interaction {
-                let queue = contact["queue"].as_str().unwrap_or_default();
-                return Some((id.to_owned(), queue.to_owned()));
-            }
-        }
-        None
+    /// The id of the queue in which a contact waits, if it waits.
+    pub(super) async fn queue_of(&self, contact: &str) -> Option<String> {
+        let url = format!("{}/sim/contacts/{contact}", self.endpoint);
+        let shown: Value = self.http.get(url).send().await.ok()?.json().await.ok()?;
+        let queue = shown["queue"].as_str().filter(|_| shown["stage"] == "queued")?;
+        Some(queue.to_owned())
     }
 }

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tandem_sdk::sim::Authority;
@@ -13,11 +14,9 @@ use super::judge::{Said, judge};
 use super::ledgers::{Entry, Ledger};
 use super::people::{Customer, Desktop};
 use super::process::{Process, until};
-use super::report::Report;
-use super::town::{PRIORITY, Plan, Town, TownError, agent};
-
-/// How long anything may take before the play is given up.
-const PATIENCE: Duration = Duration::from_secs(90);
+use super::report::{Report, Shown};
+use super::town::{Limits, PRIORITY, Plan, Town, TownError, agent};
+use super::waits::{Towards, Waits};
 
 /// Every other customer is one of whom the CDP says gold.
 fn is_gold(journey: usize) -> bool {
@@ -33,8 +32,12 @@ pub struct Options {
     pub mappings: PathBuf,
     /// The Connect flow.
     pub flow: PathBuf,
-    /// One JSON object a step.
-    pub json: bool,
+    /// How much is shown.
+    pub shown: Shown,
+    /// Which limits hold at the clouds.
+    pub limits: Limits,
+    /// How long anything may take before the play is given up.
+    pub patience: Duration,
     /// Stop after the play.
     pub once: bool,
     /// Draw faults from this.
@@ -58,8 +61,20 @@ pub enum Outcome {
     Failed,
 }
 
+/// What came of a play.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Played {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The last object that `--json` shows: outcome, complaints, how long each lane let somebody wait (milliseconds), and
+    /// how often a cloud said that it was asked too often, before and after every chat was open.
+    pub told: Value,
+}
+
 struct Stage {
     town: Town,
+    patience: Duration,
+    waits: Waits,
     http: reqwest::Client,
     acs: Ledger,
     connect: Ledger,
@@ -70,7 +85,7 @@ struct Stage {
 }
 
 /// Plays.
-pub async fn play(options: Options) -> Result<Outcome, TownError> {
+pub async fn play(options: Options) -> Result<Played, TownError> {
     let plan = Plan {
         folder: options.folder.clone(),
         mappings: &options.mappings,
@@ -79,15 +94,15 @@ pub async fn play(options: Options) -> Result<Outcome, TownError> {
         journeys: options.journeys,
         seed: options.seed,
         rate: options.rate,
+        limits: options.limits,
     };
     let town = Town::lay_out(&plan)?;
     let http = client(&town.authority)?;
     let stage = Arc::new(raise(town, http, &options)?);
     if let Err(complaint) = stage.opened().await {
-        stage
-            .report
-            .outcome(&json!({ "outcome": "failed", "complaints": [&complaint] }), std::slice::from_ref(&complaint));
-        return Ok(Outcome::Failed);
+        let told = json!({ "outcome": "failed", "complaints": [&complaint] });
+        stage.report.outcome(&told, std::slice::from_ref(&complaint));
+        return Ok(Played { outcome: Outcome::Failed, told });
     }
     let mut journeys = tokio::task::JoinSet::new();
     for journey in 0..options.journeys {
@@ -102,12 +117,12 @@ pub async fn play(options: Options) -> Result<Outcome, TownError> {
         }
         ended
     };
-    let (ended, kills) = tokio::join!(gathering, killing);
-    let outcome = stage.conclude(ended, kills, &options).await;
+    let (ended, kills, warm) = tokio::join!(gathering, killing, stage.throttled_while_warming_up(options.journeys));
+    let played = stage.conclude(ended, kills, warm, &options).await;
     if !options.once {
         stage.stay_up().await;
     }
-    Ok(outcome)
+    Ok(played)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the people of the demo are no part of the hub")]
@@ -131,7 +146,9 @@ fn raise(town: Town, http: reqwest::Client, options: &Options) -> Result<Stage, 
     Ok(Stage {
         acs: Ledger::new(http.clone(), acs),
         connect: Ledger::new(http.clone(), connect),
-        report: Report::new(options.json),
+        report: Report::new(options.shown),
+        patience: options.patience,
+        waits: Waits::default(),
         hub: Mutex::new(hub),
         is_faulty: options.seed.is_some() || options.kills > 0,
         _simulators: simulators,
@@ -155,8 +172,9 @@ impl Stage {
         })
         .await?;
         self.report.step(0, "azure", "Event Grid shook hands with the hub", &Value::Null);
+        let subscribed = AtomicUsize::new(0);
         self.need("the SNS subscription is confirmed", || {
-            self.connect.has(|entry| entry.effect == "subscription.confirmed")
+            self.connect.has(&subscribed, |entry| entry.effect == "subscription.confirmed")
         })
         .await?;
         self.report.step(0, "aws", "the hub confirmed the chat stream", &Value::Null);
@@ -164,7 +182,7 @@ impl Stage {
     }
 
     async fn need<F: Future<Output = bool>>(&self, what: &str, ask: impl FnMut() -> F) -> Result<(), String> {
-        if until(PATIENCE, ask).await {
+        if until(self.patience, ask).await {
             return Ok(());
         }
         Err(format!("it never came about that {what}"))
@@ -189,46 +207,46 @@ impl Stage {
         if is_gold(n) && queue != "priority" && !self.is_faulty {
             return Err(format!("a gold customer waits in the queue {queue}"));
         }
-        self.heard_by_agents(&first).await?;
+        self.heard_by_agents(n, &first).await?;
         desktop.accept(&contact, &agent(n, false)).await?;
         step("agent", "Ada takes it", "");
-        self.heard_by_customer(&customer.thread, &format!("talking to Ada Agent {n}")).await?;
+        self.heard_by_customer(n, &customer.thread, &format!("talking to Ada Agent {n}")).await?;
         step("hub", "brings Ada into the chat", "");
 
         let hello = mark("Hello, I am Ada. Which one?");
         desktop.say(&contact, &hello).await?;
         said.by_agents.push(hello.clone());
-        self.heard_by_customer(&customer.thread, &hello).await?;
+        self.heard_by_customer(n, &customer.thread, &hello).await?;
         step("agent", "says", &hello);
 
         customer.say("2", &format!("<p>The <b>green</b> one.</p><p>{}</p>", mark("As HTML.")), "html").await?;
         said.by_customer.push(mark("As HTML."));
-        self.heard_by_agents(&mark("As HTML.")).await?;
+        self.heard_by_agents(n, &mark("As HTML.")).await?;
         step("customer", "writes HTML, the agent reads text", &mark("As HTML."));
         let long = format!("{} {} {}", mark("Long begins."), "word ".repeat(4_000), mark("Long ends."));
         customer.say("3", &long, "text").await?;
         said.by_customer.extend([mark("Long begins."), mark("Long ends.")]);
-        self.heard_by_agents(&mark("Long ends.")).await?;
+        self.heard_by_agents(n, &mark("Long ends.")).await?;
         step("customer", "writes 20 KB, the agent gets it in parts", "");
 
         let next = desktop.hand_over(&contact, &agent(n, true)).await?;
         step("agent", "hands over to Grace", &next);
         desktop.accept(&next, &agent(n, true)).await?;
-        self.heard_by_customer(&customer.thread, &format!("talking to Grace Agent {n}")).await?;
+        self.heard_by_customer(n, &customer.thread, &format!("talking to Grace Agent {n}")).await?;
         step("hub", "Ada is out, Grace is in", "");
         let fourth = mark("Are you still there?");
         customer.say("4", &fourth, "text").await?;
         said.by_customer.push(fourth.clone());
-        self.heard_by_agents(&fourth).await?;
+        self.heard_by_agents(n, &fourth).await?;
         let answer = mark("Yes. A new one is on its way.");
         desktop.say(&next, &answer).await?;
         said.by_agents.push(answer.clone());
-        self.heard_by_customer(&customer.thread, &answer).await?;
+        self.heard_by_customer(n, &customer.thread, &answer).await?;
         step("agent", "Grace answers", &answer);
 
         desktop.end(&next).await?;
         step("agent", "Grace ends the conversation", "");
-        self.heard_by_customer(&customer.thread, "This conversation has ended").await?;
+        self.heard_by_customer(n, &customer.thread, "This conversation has ended").await?;
         step("hub", "tells the customer and closes", "");
         Ok(said)
     }
@@ -264,21 +282,59 @@ impl Stage {
 
     async fn waiting(&self, desktop: &Desktop, interaction: &str) -> Result<(String, String), String> {
         let found = tokio::sync::OnceCell::new();
-        let ask = || async { desktop.waiting(interaction).await.is_some_and(|contact| found.set(contact).is_ok()) };
+        let (from, contact) = (AtomicUsize::new(0), tokio::sync::OnceCell::new());
+        let is_ours = |entry: &Entry| {
+            let ours = entry.effect == "contact.started"
+                && entry.detail["attributes"]["tandem_interaction"].as_str() == Some(interaction);
+            // A contact that is started twice under one token is one contact.
+            ours && contact.set(entry.text("contactId").to_owned()).is_ok()
+        };
+        self.need("a contact is started", || self.connect.has(&from, is_ours)).await?;
+        let contact = contact.into_inner().unwrap_or_default();
+        let ask = || async {
+            desktop.queue_of(&contact).await.is_some_and(|queue| found.set((contact.clone(), queue)).is_ok())
+        };
         self.need("the contact waits at an agent", ask).await?;
         Ok(found.into_inner().unwrap_or_default())
     }
 
-    async fn heard_by_agents(&self, text: &str) -> Result<(), String> {
+    async fn heard_by_agents(&self, journey: usize, text: &str) -> Result<(), String> {
+        let (since, from) = (Instant::now(), AtomicUsize::new(0));
         let like = |entry: &Entry| entry.effect == "message.sent" && entry.text("content").contains(text);
-        self.need(&format!("the agents hear {text:?}"), || self.connect.has(like)).await
+        self.need(&format!("the agents hear {text:?}"), || self.connect.has(&from, like)).await?;
+        self.waits.note(journey, Towards::Agents, since.elapsed());
+        Ok(())
     }
 
-    async fn heard_by_customer(&self, thread: &str, text: &str) -> Result<(), String> {
+    async fn heard_by_customer(&self, journey: usize, thread: &str, text: &str) -> Result<(), String> {
+        let (since, from) = (Instant::now(), AtomicUsize::new(0));
         let like = |entry: &Entry| {
             entry.effect == "message.posted" && entry.text("threadId") == thread && entry.text("content").contains(text)
         };
-        self.need(&format!("the customer hears {text:?}"), || self.acs.has(like)).await
+        self.need(&format!("the customer hears {text:?}"), || self.acs.has(&from, like)).await?;
+        self.waits.note(journey, Towards::Customer, since.elapsed());
+        Ok(())
+    }
+
+    /// How often a cloud has told the hub that it was asked too often.
+    async fn throttled(&self) -> u64 {
+        let url = format!("https://{}/metrics", self.town.hub);
+        let Ok(answer) = self.http.get(url).send().await else { return 0 };
+        let text = answer.text().await.unwrap_or_default();
+        let lines = text.lines().filter(|line| line.starts_with("tandem_commands_total{"));
+        lines
+            .filter(|line| line.contains("outcome=\"throttled\""))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum()
+    }
+
+    /// The same, when every chat has been opened.
+    async fn throttled_while_warming_up(&self, journeys: usize) -> u64 {
+        let opened = || async {
+            self.acs.refresh().await;
+            self.acs.with(|entries| entries.iter().filter(|entry| entry.effect == "thread.created").count()) >= journeys
+        };
+        if until(self.patience, opened).await { self.throttled().await } else { 0 }
     }
 
     /// Kills the hub at moments drawn from the seed, while the simulators live on.
@@ -295,7 +351,7 @@ impl Stage {
         kills
     }
 
-    async fn conclude(&self, ended: Vec<Result<Said, String>>, kills: usize, options: &Options) -> Outcome {
+    async fn conclude(&self, ended: Vec<Result<Said, String>>, kills: usize, warm: u64, options: &Options) -> Played {
         // What is still on its way comes to rest before the judge looks.
         tokio::time::sleep(Duration::from_secs(2)).await;
         self.acs.refresh().await;
@@ -315,7 +371,7 @@ impl Stage {
             findings.late,
             findings.doubled
         );
-        let outcome = json!({
+        let told = json!({
             "outcome": word,
             "seed": options.seed,
             "journeys": said.len(),
@@ -323,11 +379,14 @@ impl Stage {
             "late": findings.late,
             "doubled": findings.doubled,
             "faults": { "acs": self.acs.histogram().await, "connect": self.connect.histogram().await },
+            "waits": self.waits.told(),
+            "throttled": { "until_every_chat_was_open": warm, "in_all": self.throttled().await },
             "complaints": complaints,
             "summary": summary,
         });
-        self.report.outcome(&outcome, &complaints);
-        if complaints.is_empty() { Outcome::Completed } else { Outcome::Failed }
+        self.report.outcome(&told, &complaints);
+        let outcome = if complaints.is_empty() { Outcome::Completed } else { Outcome::Failed };
+        Played { outcome, told }
     }
 
     /// Stays until somebody has seen enough.

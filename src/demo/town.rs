@@ -32,6 +32,15 @@ pub(super) struct Town {
     pub(super) cdp: SocketAddr,
 }
 
+/// Which limits the simulated clouds have, and the hub keeps to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limits {
+    /// The documented ones.
+    Documented,
+    /// A thousand times those, as of an account for which the vendors raised them.
+    Raised,
+}
+
 /// What a town is made for.
 pub(super) struct Plan<'a> {
     pub(super) folder: PathBuf,
@@ -42,6 +51,7 @@ pub(super) struct Plan<'a> {
     /// Faults are drawn from this; none without it.
     pub(super) seed: Option<u64>,
     pub(super) rate: f64,
+    pub(super) limits: Limits,
 }
 
 /// Why a town cannot be laid out.
@@ -107,7 +117,10 @@ impl Town {
             self.acs,
             self.folder.join("ca").display(),
             hub_address(),
-            "\"documented\"",
+            match plan.limits {
+                Limits::Documented => "\"documented\"",
+                Limits::Raised => "{ raised = 1000.0 }",
+            },
             plan.seed.map(|seed| format!("seed = {seed}")).unwrap_or_default(),
             rates(plan),
         )
@@ -128,7 +141,7 @@ impl Town {
         format!(
             "listen = \"{}\"\nca = \"{}\"\nregion = \"eu-central-1\"\ninstance_id = \"{INSTANCE}\"\n\
              access_key_id = \"AKIATANDEMDEMO000000\"\nsecret_access_key = \"{}\"\ntime_scale = {TIME_SCALE}\nhold_ms = 1500\n\
-             limits = \"documented\"\n{}\n\
+             limits = \"{}\"\n{}\n\
              [flows]\n\"{FLOW}\" = \"{}\"\n\
              [[queues]]\nid = \"{GENERAL}\"\nname = \"general\"\n\
              [[queues]]\nid = \"{PRIORITY}\"\nname = \"priority\"\n{agents}\
@@ -138,6 +151,10 @@ impl Town {
             self.connect,
             self.folder.join("ca").display(),
             secret("connect", plan),
+            match plan.limits {
+                Limits::Documented => "documented",
+                Limits::Raised => "raised",
+            },
             plan.seed.map(|seed| format!("seed = {}", seed.wrapping_add(1))).unwrap_or_default(),
             plan.flow.display(),
             secret("eventbridge", plan),
@@ -160,6 +177,10 @@ impl Town {
     fn config(&self, plan: &Plan<'_>) -> String {
         let (hub, acs, connect, cdp) = (self.hub, self.acs, self.connect, self.cdp);
         let (mappings, hub_address) = (plan.mappings.display(), hub_address());
+        let raised = match plan.limits {
+            Limits::Documented => "",
+            Limits::Raised => "raised = { acs = 1000.0, connect = 1000.0 }",
+        };
         format!(
             r#"# Written by `tandem demo`. Everything here is made up and listens on loopback only.
 rules = "rules.toml"
@@ -192,6 +213,7 @@ attributes = ["order"]
 timeout = "1s"
 attempts = 20
 backoff = {{ first = "100ms", factor = 2.0, cap = "2s", jitter = 0.5 }}
+{raised}
 
 [adapters.acs]
 kind = "azure-communication"

@@ -122,7 +122,10 @@ impl Room {
     }
 
     fn admit(&self, claim: &Claim, door: &dyn Carry) -> Result<(), jiff::Timestamp> {
-        let quotas = door.quotas(&claim.command);
+        let mut quotas = door.quotas(&claim.command);
+        if let Some(factor) = self.settings.raised.get(&claim.command.instance) {
+            quotas.iter_mut().for_each(|quota| quota.limit = quota.limit.times(*factor));
+        }
         let mut governor = self.governor.lock().unwrap_or_else(PoisonError::into_inner);
         governor.admit(self.clock.now(), &claim.command.instance, &quotas)
     }
@@ -180,7 +183,7 @@ impl Room {
                 if is_rate {
                     self.penalise(&claim, door, until);
                 }
-                self.count(&claim, "deferred");
+                self.count(&claim, if is_rate { "throttled" } else { "deferred" });
                 self.desk.defer(claim.command.id, until, uncertain || claim.uncertain, !is_rate);
             }
             Verdict::Dead(error) => self.settle(&claim, Err(error), false).await,

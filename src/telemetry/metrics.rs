@@ -42,7 +42,7 @@ pub struct ByCommand {
     pub instance: String,
     /// The action's name.
     pub action: &'static str,
-    /// How it went: `done`, `retried`, `unknown`, `dead`.
+    /// How it went: `done`; `throttled` and `deferred` when it is tried again; `dead`.
     pub outcome: &'static str,
 }
 

@@ -272,6 +272,18 @@ pub struct Quota {
     pub limit: Limit,
 }
 
+impl Limit {
+    /// The limit of an account for which the vendor raised it to `factor` times the documented one.
+    pub fn times(self, factor: f64) -> Limit {
+        // From a float, integers saturate.
+        let raised = |calls: u32| (f64::from(calls) * factor) as u32;
+        match self {
+            Limit::Bucket { rate, burst } => Limit::Bucket { rate: rate * factor, burst: raised(burst) },
+            Limit::Window { calls, per } => Limit::Window { calls: raised(calls), per },
+        }
+    }
+}
+
 /// How a limit is counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Limit {
