@@ -13,9 +13,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
-use tandem::clock::SystemClock;
+use tandem::clock::{Clock, SystemClock};
 use tandem::config::Config;
 use tandem::delivery::{Reader, Sight, Source};
 use tandem::desk::{self, Desk};
@@ -212,9 +212,9 @@ impl House {
         let masters = MasterKeys::new(MasterKey::new(Zeroizing::new([7; 32])), vec![]);
         let data_keys = Arc::new(Keys::open(Arc::clone(&store), masters, Arc::new(OsEntropy::new()), 100).unwrap());
         let rules = Arc::new(Rules::load(&dir.path().join("rules.toml")).unwrap());
-        let clock = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (desk, thread) =
-            desk::open(app.setup(), rules, Arc::clone(&store), Arc::clone(&data_keys), clock.clone()).unwrap();
+            desk::open(app.setup(), rules, Arc::clone(&store), Arc::clone(&data_keys), Arc::clone(&clock)).unwrap();
 
         let http = client(&authority, keys.addr);
         let receivers = app.doors().iter().filter_map(|(name, doors)| {
@@ -410,7 +410,7 @@ impl House {
     /// A token as Entra issues it to Event Grid, ending so many seconds from now.
     pub(crate) fn token(&self, ends_in: i64) -> String {
         let at =
-            |seconds: i64| Timestamp::now().saturating_add(SignedDuration::from_secs(seconds)).unwrap().as_second();
+            |seconds: i64| SystemClock.now().saturating_add(SignedDuration::from_secs(seconds)).unwrap().as_second();
         self.signer.jwt(&json!({
             "aud": "api://hub", "iss": format!("https://sts.windows.net/{TENANT}/"), "exp": at(ends_in),
             "nbf": at(-7200), "roles": ["AzureEventGridSecureWebhookSubscriber"], "appid": "4962773b-9cdb-44cf-a8bf-237846a00ab7",
@@ -444,7 +444,7 @@ impl Drop for House {
 
 /// Now, always as many bytes long, so that bodies are too.
 pub(crate) fn now() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    SystemClock.now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// The certificate that SNS signs with, and the keys of Entra, where everybody believes that they are.
