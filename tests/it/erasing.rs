@@ -73,7 +73,7 @@ async fn a_chat_with_canaries() -> (FollowHouse, String) {
         }
         house.settle(&claim, Ok(Outcome::Done {})).await;
     };
-    let answer = said(contact("c1"), house.now(), "m1", "a", Some(Role::Agent), "canary-answer");
+    let answer = said(contact("c1"), house.now(), "m1", "a", Some(Role::Bot), "canary-answer");
     house.tell("connect", vec![answer]).await;
     assert_eq!(house.desk.house().await.unwrap().parked.len(), 1);
 
