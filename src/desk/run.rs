@@ -31,6 +31,8 @@ use crate::store::{AppendError, Keys, Keyspace, Log, LogBatch, Store, Vault};
 const IDLE: Duration = Duration::from_millis(500);
 /// How long it waits before it tries a stuck store again.
 const STUCK: Duration = Duration::from_millis(200);
+/// States that are written down at once when nothing else is to be done: whoever comes meanwhile waits for it.
+const WHEN_IDLE: usize = 128;
 /// Timers that one commit takes at most.
 const TIMERS_PER_COMMIT: usize = 128;
 
@@ -408,7 +410,7 @@ impl<S: Store + ?Sized> Writer<S> {
             usize::MAX
         } else if idle && pending.entries.is_empty() {
             // Nothing else to do: catch up.
-            self.setup.max_batch
+            self.setup.max_batch.min(WHEN_IDLE)
         } else if behind > self.setup.fold_most {
             // Keep within the distance that recovery may have to fold.
             pending.entries.len().saturating_mul(2)
