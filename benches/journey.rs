@@ -41,8 +41,10 @@ fn main() -> ExitCode {
     let documented = number("TANDEM_BENCH_DOCUMENTED", 20);
     let plays = [("limits raised", Limits::Raised, raised), ("documented limits", Limits::Documented, documented)];
     let all = plays.into_iter().filter(|(_, _, journeys)| *journeys > 0);
-    let well = all.map(|(name, limits, journeys)| runtime.block_on(perform(name, limits, journeys)));
-    if well.fold(true, |all, one| all && one) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let played = all.map(|(name, limits, journeys)| runtime.block_on(perform(name, limits, journeys)));
+    // Both are played, whatever came of the first.
+    let failed = played.filter(|well| !well).count();
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn perform(name: &str, limits: Limits, journeys: usize) -> bool {

@@ -20,6 +20,7 @@ const SHARE: f64 = 0.01;
 /// Seeds in which every class must have come.
 const SEEDS_FOR_EVERY_CLASS: u64 = 10;
 
+#[expect(clippy::disallowed_methods, reason = "CI says how much is played")]
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }

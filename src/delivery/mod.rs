@@ -17,7 +17,7 @@ mod timeline;
 pub use cloud_event::{CloudEvent, Source};
 pub use cursor::{BadCursor, Cursor};
 pub use page::{Among, Item, Page, Sight, Wanted};
-pub use quarantined::{Quarantined, QuarantineId};
+pub use quarantined::{QuarantineId, Quarantined};
 pub use reader::{ReadError, Reader};
 pub use redriving::{Redriving, Verdict};
 pub use timeline::{Completeness, Followed, Line, MadeDecision};

@@ -1,6 +1,7 @@
 //! Workers claim commands here, and people ask how things stand.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use tandem_sdk::error::{AdapterError, ErrorKind};
@@ -22,7 +23,7 @@ const SECRET_WAIT: SignedDuration = SignedDuration::from_millis(250);
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// The command.
-    pub command: Command,
+    pub command: Arc<Command>,
     /// Which attempt of this life of the desk it is, from 1.
     pub attempt: u32,
     /// Whether an earlier attempt may have had its effect.

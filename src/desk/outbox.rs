@@ -2,6 +2,7 @@
 //! commands, so a restart finds them again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tandem_sdk::model::{Action, Command, CommandId, InstanceName, Lane};
@@ -11,7 +12,7 @@ use crate::interactions::Owner;
 /// A command on the shelf by the back door.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    pub(super) command: Command,
+    pub(super) command: Arc<Command>,
     pub(super) owner: Owner,
     /// Attempts that were made in this life of the desk.
     pub(super) attempts: u32,
@@ -60,8 +61,9 @@ impl Outbox {
         if lane.len() == 1 {
             self.heads.insert((now, command.order, command.lane.clone()));
         }
+        let (id, command) = (command.id, Arc::new(command));
         let entry = Entry { command, owner, attempts: 0, uncertain: recovered, not_before: now, in_flight: false };
-        self.entries.insert(entry.command.id, entry);
+        self.entries.insert(id, entry);
     }
 
     /// The next head that may go.
@@ -129,7 +131,7 @@ impl Outbox {
         if entry.in_flight {
             self.in_flight = self.in_flight.saturating_sub(1);
         }
-        let (order, name) = (entry.command.order, entry.command.lane);
+        let (order, name) = (entry.command.order, entry.command.lane.clone());
         let Some(lane) = self.lanes.get_mut(&name) else { return };
         self.heads.remove(&(entry.not_before, order, name.clone()));
         lane.retain(|waiting| *waiting != id);
@@ -201,7 +203,7 @@ mod tests {
         after.inherit(&before);
 
         let given: Vec<_> =
-            std::iter::from_fn(|| after.next(second(9))).map(|entry| (entry.command.lane.0, entry.uncertain)).collect();
+            std::iter::from_fn(|| after.next(second(9))).map(|entry| (entry.command.lane.0.clone(), entry.uncertain)).collect();
         assert_eq!(given, [("b".to_owned(), false), ("c".to_owned(), false)]);
         after.defer(flying.id, second(20), true, true);
         assert_eq!(after.next(second(20)).unwrap().attempts, 2);

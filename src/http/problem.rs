@@ -78,7 +78,8 @@ struct Document<'a> {
 /// The answer for a problem. `detail` says what was found and what would be right; it never holds what was sent.
 pub fn problem(code: Code, detail: &str) -> Response {
     let (name, status, title) = code.row();
-    let document = Document { r#type: format!("urn:tandem:problem:{name}"), title, status: status.as_u16(), code: name, detail };
+    let document =
+        Document { r#type: format!("urn:tandem:problem:{name}"), title, status: status.as_u16(), code: name, detail };
     let body = serde_json::to_vec(&document).unwrap_or_default();
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();

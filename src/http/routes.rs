@@ -42,6 +42,8 @@ pub fn routes(rooms: Rooms) -> Router {
         .merge(rooms.signs.routes())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, rooms.timeout))
         .fallback(|| async { problem(Code::NotFound, "no such address") })
-        .method_not_allowed_fallback(|| async { problem(Code::MethodNotAllowed, "see README.md for what this address takes") })
+        .method_not_allowed_fallback(|| async {
+            problem(Code::MethodNotAllowed, "see README.md for what this address takes")
+        })
         .layer(CatchPanicLayer::custom(|_| problem(Code::Unexpected, "the request made the hub panic")))
 }

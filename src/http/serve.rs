@@ -48,7 +48,10 @@ pub async fn serve(
     let serving = async {
         match tls {
             Some(tls) => {
-                axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls))?.handle(handle).serve(service).await
+                axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls))?
+                    .handle(handle)
+                    .serve(service)
+                    .await
             }
             None => axum_server::from_tcp(listener)?.handle(handle).serve(service).await,
         }

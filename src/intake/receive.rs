@@ -50,12 +50,7 @@ pub enum Answered {
 
 impl Intake {
     /// Opens the room over these instances.
-    pub fn new(
-        desk: Desk,
-        doors: BTreeMap<InstanceName, Door>,
-        keys: Keys,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(desk: Desk, doors: BTreeMap<InstanceName, Door>, keys: Keys, clock: Arc<dyn Clock>) -> Self {
         Intake(Arc::new(Room { desk, doors, keys, clock }))
     }
 

@@ -15,6 +15,7 @@ use super::step::{Note, Step};
 
 /// What folding one fact or outcome changed, for conduct to act on.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "few at a time, looked at once")]
 pub enum Change {
     /// A leg was heard of for the first time.
     Appeared {

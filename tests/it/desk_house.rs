@@ -111,12 +111,8 @@ impl DeskHouse {
         self.desk.close();
         self.thread.take().unwrap().join().unwrap();
         let envelopes = self.envelopes;
-        let mut next = Self::over(
-            Arc::clone(&self.store),
-            Arc::clone(&self.keys),
-            Arc::clone(&self.clock),
-            self.setup.clone(),
-        );
+        let mut next =
+            Self::over(Arc::clone(&self.store), Arc::clone(&self.keys), Arc::clone(&self.clock), self.setup.clone());
         next.envelopes = envelopes;
         next
     }

@@ -29,13 +29,21 @@ async fn a_chat_is_placed_taken_relayed_transferred_and_closed() {
     house.tell("connect", vec![contact_fact(FactKind::LegConnected, "c1", house.now(), Some("agent-1"))]).await;
     assert_eq!(
         house.carry_all().await,
-        ["connect describe", "acs identify", "acs issue_token", "acs join", "acs say \"You are now talking to Ada Agent.\""]
+        [
+            "connect describe",
+            "acs identify",
+            "acs issue_token",
+            "acs join",
+            "acs say \"You are now talking to Ada Agent.\""
+        ]
     );
 
     house.wait(1).await;
     house.tell("connect", vec![said(contact("c1"), house.now(), "m1", "a", Some(Role::Agent), "Hello Jane")]).await;
     assert_eq!(house.carry_all().await, ["acs say \"Hello Jane\""]);
-    house.tell("connect", vec![said(contact("c1"), house.now(), "m2", "p-1", Some(Role::Customer), "I need help")]).await;
+    house
+        .tell("connect", vec![said(contact("c1"), house.now(), "m2", "p-1", Some(Role::Customer), "I need help")])
+        .await;
     assert_eq!(house.carry_all().await, Vec::<String>::new(), "our own words come back and are not relayed");
 
     house.wait(1).await;

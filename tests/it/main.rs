@@ -1,24 +1,26 @@
 //! One test binary: scenes that cross rooms.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
 mod bad_input;
 mod clouds;
 mod conduct_corners;
 mod crash_points;
 mod desk_corners;
 mod desk_house;
+mod durable_steps;
+mod erasing;
 mod follow_house;
 mod following_events;
-mod erasing;
-mod sending_back;
 mod following_interactions;
-mod durable_steps;
+mod golden;
 mod house;
 mod journey_at_the_desk;
+mod journeys;
 mod mortal;
+mod play;
 mod privacy;
+mod replaying;
+mod sending_back;
 mod shuffle;
 mod verbs;
-mod play;
-mod journeys;
-mod replaying;
-mod golden;

@@ -29,7 +29,14 @@ impl Problem {
         found: impl Into<String>,
         expected: impl Into<String>,
     ) -> Self {
-        Problem { code, file: String::new(), line: None, key: key.into(), found: found.into(), expected: expected.into() }
+        Problem {
+            code,
+            file: String::new(),
+            line: None,
+            key: key.into(),
+            found: found.into(),
+            expected: expected.into(),
+        }
     }
 
     /// Says in which file.

@@ -69,7 +69,7 @@ impl Turn<'_> {
             return;
         }
         let purpose = command.purpose.0.clone();
-        self.event(EventKind::CommandDead { purpose: purpose.clone(), error: error.clone() }, self.context.now);
+        self.event(EventKind::CommandDead { purpose, error: error.clone() }, self.context.now);
         let generation = placement_in(&command.purpose);
         match (&command.action, generation) {
             // A connection that stood and cannot be renewed: ask what became of the leg before giving it up.
