@@ -1,9 +1,10 @@
 //! The play: a chat in ACS reaches an agent in Amazon Connect, is handed over, and comes to its end.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -17,6 +18,10 @@ use super::process::{Process, until};
 use super::report::{Report, Shown};
 use super::town::{Limits, PRIORITY, Plan, Town, TownError, agent};
 use super::waits::{Towards, Waits};
+
+/// With more journeys at once than this the CDP may take longer than a decision waits for it; deciding without it is right
+/// then, and is counted.
+const CROWD: usize = 100;
 
 /// Every other customer is one of whom the CDP says gold.
 fn is_gold(journey: usize) -> bool {
@@ -81,6 +86,9 @@ struct Stage {
     report: Report,
     hub: Mutex<Process>,
     is_faulty: bool,
+    is_crowded: bool,
+    /// Gold customers whose profile did not come in time.
+    without_profile: AtomicUsize,
     _simulators: Vec<Process>,
 }
 
@@ -94,6 +102,7 @@ pub async fn play(options: Options) -> Result<Played, TownError> {
         journeys: options.journeys,
         seed: options.seed,
         rate: options.rate,
+        is_killed: options.kills > 0,
         limits: options.limits,
     };
     let town = Town::lay_out(&plan)?;
@@ -150,6 +159,8 @@ fn raise(town: Town, http: reqwest::Client, options: &Options) -> Result<Stage, 
         patience: options.patience,
         waits: Waits::default(),
         hub: Mutex::new(hub),
+        is_crowded: options.journeys > CROWD,
+        without_profile: AtomicUsize::new(0),
         is_faulty: options.seed.is_some() || options.kills > 0,
         _simulators: simulators,
         http,
@@ -204,7 +215,9 @@ impl Stage {
         let (contact, queue) = self.waiting(&desktop, &interaction).await?;
         let queue = if queue == PRIORITY { "priority" } else { "general" };
         step("connect", "the contact waits in its queue", queue);
-        if is_gold(n) && queue != "priority" && !self.is_faulty {
+        let decided_without = is_gold(n) && queue != "priority";
+        self.without_profile.fetch_add(usize::from(decided_without), Ordering::Relaxed);
+        if decided_without && !self.is_faulty && !self.is_crowded {
             return Err(format!("a gold customer waits in the queue {queue}"));
         }
         self.heard_by_agents(n, &first).await?;
@@ -316,25 +329,28 @@ impl Stage {
         Ok(())
     }
 
-    /// How often a cloud has told the hub that it was asked too often.
-    async fn throttled(&self) -> u64 {
+    /// How often a cloud has told the hub that it was asked too often, by instance and action.
+    async fn throttled(&self) -> BTreeMap<String, u64> {
         let url = format!("https://{}/metrics", self.town.hub);
-        let Ok(answer) = self.http.get(url).send().await else { return 0 };
+        let Ok(answer) = self.http.get(url).send().await else { return BTreeMap::new() };
         let text = answer.text().await.unwrap_or_default();
-        let lines = text.lines().filter(|line| line.starts_with("tandem_commands_total{"));
+        let lines = text.lines().filter_map(|line| line.strip_prefix("tandem_commands_total"));
         lines
             .filter(|line| line.contains("outcome=\"throttled\""))
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
-            .sum()
+            .filter_map(|line| {
+                let (labels, count) = line.rsplit_once(' ')?;
+                Some((labels.to_owned(), count.parse().ok()?))
+            })
+            .collect()
     }
 
     /// The same, when every chat has been opened.
-    async fn throttled_while_warming_up(&self, journeys: usize) -> u64 {
+    async fn throttled_while_warming_up(&self, journeys: usize) -> BTreeMap<String, u64> {
         let opened = || async {
             self.acs.refresh().await;
             self.acs.with(|entries| entries.iter().filter(|entry| entry.effect == "thread.created").count()) >= journeys
         };
-        if until(self.patience, opened).await { self.throttled().await } else { 0 }
+        if until(self.patience, opened).await { self.throttled().await } else { BTreeMap::new() }
     }
 
     /// Kills the hub at moments drawn from the seed, while the simulators live on.
@@ -351,7 +367,13 @@ impl Stage {
         kills
     }
 
-    async fn conclude(&self, ended: Vec<Result<Said, String>>, kills: usize, warm: u64, options: &Options) -> Played {
+    async fn conclude(
+        &self,
+        ended: Vec<Result<Said, String>>,
+        kills: usize,
+        warm: BTreeMap<String, u64>,
+        options: &Options,
+    ) -> Played {
         // What is still on its way comes to rest before the judge looks.
         tokio::time::sleep(Duration::from_secs(2)).await;
         self.acs.refresh().await;
@@ -380,6 +402,7 @@ impl Stage {
             "doubled": findings.doubled,
             "faults": { "acs": self.acs.histogram().await, "connect": self.connect.histogram().await },
             "waits": self.waits.told(),
+            "decided_without_profile": self.without_profile.load(Ordering::Relaxed),
             "throttled": { "until_every_chat_was_open": warm, "in_all": self.throttled().await },
             "complaints": complaints,
             "summary": summary,

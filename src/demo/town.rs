@@ -51,6 +51,8 @@ pub(super) struct Plan<'a> {
     /// Faults are drawn from this; none without it.
     pub(super) seed: Option<u64>,
     pub(super) rate: f64,
+    /// Whether the hub is killed on the way: then what the clouds send again takes longer than people do.
+    pub(super) is_killed: bool,
     pub(super) limits: Limits,
 }
 
@@ -177,6 +179,7 @@ impl Town {
     fn config(&self, plan: &Plan<'_>) -> String {
         let (hub, acs, connect, cdp) = (self.hub, self.acs, self.connect, self.cdp);
         let (mappings, hub_address) = (plan.mappings.display(), hub_address());
+        let grace = if plan.is_killed { "40s" } else { "1500ms" };
         let raised = match plan.limits {
             Limits::Documented => "",
             Limits::Raised => "raised = { acs = 1000.0, connect = 1000.0 }",
@@ -203,7 +206,7 @@ customer = "acs"
 overdue = "2s"
 overdue_most = "10s"
 patience = "60s"
-grace = "1500ms"
+grace = "{grace}"
 silence = "10s"
 park = "1s"
 command_life = "2m"

@@ -71,6 +71,10 @@ impl Turn<'_> {
         if self.it.closed.is_some() {
             return;
         }
+        // While the hub was away its clouds could not tell of a successor either.
+        if self.it.timers.contains_key("grace") {
+            self.set_timer("grace", self.context.settings.grace);
+        }
         self.inquire();
         self.recall();
     }
