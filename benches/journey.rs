@@ -82,9 +82,10 @@ async fn perform(name: &str, limits: Limits, journeys: usize) -> bool {
     }
     let throttled = &told["throttled"];
     println!(
-        "  429 from a cloud: {} until every chat was open, {} in all",
+        "  429 from a cloud, by command: {} until every chat was open, {} in all",
         throttled["until_every_chat_was_open"], throttled["in_all"]
     );
+    println!("  decided without the profile, which came too late: {}", told["decided_without_profile"]);
     for complaint in told["complaints"].as_array().into_iter().flatten().take(10) {
         println!("  NOT SO: {complaint}");
     }

@@ -18,6 +18,9 @@ use crate::interactions::{Input, Owner, Step};
 use crate::store::seal::{Place, Sealed};
 use crate::store::{Batch, Frame, FrameError, KeyError, Keys, Store};
 
+/// Room for the plain part of most records, in bytes.
+const PLAIN: usize = 4096;
+
 /// One record of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -122,7 +125,8 @@ impl Record {
         batch: &mut Batch,
     ) -> Result<Vec<u8>, RecordError> {
         let personal = self.detach();
-        let plain = serde_json::to_vec(&self)?;
+        let mut plain = Vec::with_capacity(PLAIN);
+        serde_json::to_writer(&mut plain, &self)?;
         if personal.is_empty() && body.is_empty() {
             return Ok(Frame::encode(&plain, None)?);
         }
@@ -168,9 +172,15 @@ pub type Named = Vec<(String, String)>;
 
 /// Personal values and other bytes as one text to seal.
 pub fn join(personal: &[(String, String)], body: &[u8]) -> Result<Vec<u8>, RecordError> {
-    let json = serde_json::to_vec(personal)?;
-    let length = u32::try_from(json.len()).map_err(|_| RecordError::Cut)?;
-    Ok([&length.to_be_bytes(), json.as_slice(), body].concat())
+    let about = |(name, value): &(String, String)| name.len().saturating_add(value.len()).saturating_add(16);
+    let most = personal.iter().map(about).fold(body.len(), usize::saturating_add);
+    let mut text = Vec::with_capacity(most.saturating_add(16));
+    text.extend_from_slice(&[0; 4]);
+    serde_json::to_writer(&mut text, personal)?;
+    let length = u32::try_from(text.len().saturating_sub(4)).map_err(|_| RecordError::Cut)?;
+    text[..4].copy_from_slice(&length.to_be_bytes());
+    text.extend_from_slice(body);
+    Ok(text)
 }
 
 /// The inverse of [`join`].

@@ -234,7 +234,7 @@ pub struct Desk {
 
 impl Default for Desk {
     fn default() -> Self {
-        Desk { max_batch: 1024, lanes: desk::Capacities::default(), in_memory: 20_000, snapshot: 50_000 }
+        Desk { max_batch: 512, lanes: desk::Capacities::default(), in_memory: 20_000, snapshot: 50_000 }
     }
 }
 

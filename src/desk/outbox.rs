@@ -202,8 +202,9 @@ mod tests {
         after.push(command("c", 3), Owner::House, second(5), true);
         after.inherit(&before);
 
-        let given: Vec<_> =
-            std::iter::from_fn(|| after.next(second(9))).map(|entry| (entry.command.lane.0.clone(), entry.uncertain)).collect();
+        let given: Vec<_> = std::iter::from_fn(|| after.next(second(9)))
+            .map(|entry| (entry.command.lane.0.clone(), entry.uncertain))
+            .collect();
         assert_eq!(given, [("b".to_owned(), false), ("c".to_owned(), false)]);
         after.defer(flying.id, second(20), true, true);
         assert_eq!(after.next(second(20)).unwrap().attempts, 2);

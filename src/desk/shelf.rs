@@ -25,7 +25,10 @@ pub(super) struct Shelf {
 }
 
 /// What the shelf has of an interaction.
-#[expect(clippy::large_enum_variant, reason = "taken apart where it arrives; a box would be an allocation for every input")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "taken apart where it arrives; a box would be an allocation for every input"
+)]
 pub(super) enum Found {
     /// The interaction.
     Here(Interaction),
