@@ -246,7 +246,9 @@ fn settle(claim: &Claim) -> Work {
         Action::IssueToken { .. } => (Outcome::Issued { expires_at: tomorrow }, Some(SecretRole::UserToken)),
         Action::Enter { .. } => (Outcome::Issued { expires_at: tomorrow }, Some(SecretRole::ConnectionToken)),
         Action::Say { .. } => (Outcome::Said { message: id.0.to_string(), at: None }, None),
-        Action::Inquire { .. } | Action::Recall { .. } => (Outcome::Observed { facts: Vec::new() }, None),
+        Action::Inquire { .. } | Action::Trace { .. } | Action::Recall { .. } => {
+            (Outcome::Observed { facts: Vec::new() }, None)
+        }
         _ => (Outcome::Done {}, None),
     };
     let secrets = secret.map(|role| (role, Secret::new("a token of about the length that tokens have ".repeat(8))));

@@ -1,9 +1,9 @@
 //! Which agents' legs belong together, and which of them still stand: a cloud forgets to say that a leg ended.
 
 use jiff::Timestamp;
-use tandem_sdk::model::{FactKind, LegRef, Purpose};
+use tandem_sdk::model::{Action, FactKind, LegRef, Purpose};
 
-use super::interaction::{Interaction, Placement, Stage};
+use super::interaction::{Doubt, Interaction, Placement, Stage};
 use super::leg::{Leg, LegState};
 
 /// The placement that a purpose such as `enter/2` is about.
@@ -55,6 +55,24 @@ impl Interaction {
             let is_followed = || self.agents_legs().any(|next| next.succeeds(leg));
             !leg.state().is_over() && (is_assigned || !is_given_up() && !is_followed())
         })
+    }
+
+    /// Whether an agents' leg is over and may have a successor of which nobody told: it was handed over and nothing
+    /// follows it, or the hub was away.
+    pub fn may_have_successor(&self) -> bool {
+        let is_followed = |leg: &Leg| self.agents_legs().any(|next| next.succeeds(leg));
+        let handed_over = |leg: &Leg| leg.reached.contains_key(&FactKind::LegTransferred) && !is_followed(leg);
+        match self.doubt {
+            Doubt::Asked => false,
+            Doubt::Away => true,
+            Doubt::None => self.agents_legs().any(handed_over),
+        }
+    }
+
+    /// Whether the last agents' leg is over and a successor may still come: grace runs, or the cloud is being asked.
+    pub fn is_between_legs(&self) -> bool {
+        let is_asked = || self.owed.values().any(|command| matches!(command.action, Action::Trace { .. }));
+        self.timers.contains_key("grace") || is_asked()
     }
 
     /// Whether something can still happen on a leg.

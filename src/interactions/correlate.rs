@@ -34,7 +34,7 @@ pub fn generation_for(latest: &Interaction, fact: &Fact, grace: SignedDuration) 
 /// The legs by which a fact about an unknown leg may be known: the chain that its cloud names.
 pub fn relatives(fact: &Fact) -> Vec<LegId> {
     let links = &fact.links;
-    let mut natives: Vec<&String> = [&links.previous, &links.initial, &links.related].into_iter().flatten().collect();
+    let mut natives: Vec<&String> = [&links.previous, &links.initial].into_iter().flatten().collect();
     natives.dedup();
     natives
         .into_iter()

@@ -9,7 +9,7 @@ use tandem_sdk::model::{
 
 use super::chain::placement_in;
 use super::input::Input;
-use super::interaction::{Assignment, Closed, Held, Interaction, Placement, ProfileState, Stage};
+use super::interaction::{Assignment, Closed, Doubt, Held, Interaction, Placement, ProfileState, Stage};
 use super::leg::{Leg, LegState, Side};
 use super::step::{Note, Step};
 
@@ -377,8 +377,13 @@ impl Interaction {
                     self.fold_told(key, *placement, at);
                 }
             }
+            Note::Doubted {} => self.doubt = Doubt::Away,
+            Note::Traced {} => self.doubt = Doubt::Asked,
             Note::Assigned { agent, leg } => {
                 self.served = true;
+                if self.doubt == Doubt::Asked {
+                    self.doubt = Doubt::None;
+                }
                 self.assignment = Some(Assignment {
                     agent: agent.clone(),
                     leg: leg.clone(),

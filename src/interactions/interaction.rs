@@ -82,6 +82,9 @@ pub struct Interaction {
     /// Whether the hub was found to be no participant.
     #[serde(default)]
     pub hub_absent: bool,
+    /// Whether the hub may have missed that an agents' leg has a successor.
+    #[serde(default, skip_serializing_if = "Doubt::is_none")]
+    pub doubt: Doubt,
     /// Its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
@@ -224,6 +227,25 @@ pub struct Held {
     pub told: u32,
 }
 
+/// Whether the hub may have missed a successor of the leg that ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubt {
+    /// No reason to think so.
+    #[default]
+    None,
+    /// The hub was away.
+    Away,
+    /// The cloud was asked and has told what it knows.
+    Asked,
+}
+
+impl Doubt {
+    fn is_none(&self) -> bool {
+        *self == Doubt::None
+    }
+}
+
 /// The end of an interaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
@@ -283,6 +305,7 @@ impl Interaction {
             relayed: BTreeMap::new(),
             heard: BTreeMap::new(),
             hub_absent: false,
+            doubt: Doubt::None,
             closed: None,
             records: Vec::new(),
             secrets: Vec::new(),

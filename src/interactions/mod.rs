@@ -25,7 +25,7 @@ pub use dead::{DEAD_MOST, Dead};
 pub use fold::{Change, Known};
 pub use house::{Agent, House, Parked};
 pub use input::{ChatRequest, Input, Owner, Understood};
-pub use interaction::{Assignment, Closed, Customer, Held, Interaction, Placement, ProfileState, Stage, State};
+pub use interaction::{Assignment, Closed, Customer, Doubt, Held, Interaction, Placement, ProfileState, Stage, State};
 pub use leg::{Leg, LegState, Membership, Side};
 pub use settings::{Settings, Texts};
 pub use step::{Note, Step};

@@ -99,6 +99,10 @@ pub enum Note {
     },
     /// The hub was found to be no participant.
     HubAbsent {},
+    /// The hub was away: a successor may have come unheard.
+    Doubted {},
+    /// The cloud has told which legs follow the one that ended.
+    Traced {},
     /// It is over.
     Closed {
         /// Why.

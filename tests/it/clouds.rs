@@ -135,6 +135,10 @@ impl Clouds {
         };
         let outcome = match action {
             Action::Inquire { leg } => on(leg, Timestamp::MIN),
+            Action::Trace { leg } => {
+                let follows = |fact: &&Fact| fact.leg.account == leg.account && fact.links.previous.is_some();
+                Outcome::Observed { facts: self.history.iter().filter(follows).cloned().collect() }
+            }
             Action::Recall { leg, since } => on(leg, since.unwrap_or(Timestamp::MIN)),
             Action::Describe { agent } => Outcome::Described { name: format!("Agent {agent}").into() },
             Action::Lookup { .. } => {

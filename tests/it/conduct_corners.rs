@@ -27,14 +27,14 @@ async fn queued(settings: Settings) -> DeskHouse {
     house
 }
 
-async fn served(settings: Settings) -> DeskHouse {
+pub(crate) async fn served(settings: Settings) -> DeskHouse {
     let mut house = queued(settings).await;
     leg(&mut house, FactKind::LegConnected, "c1", Some("agent-1")).await;
     house.carry_all().await;
     house
 }
 
-async fn customer_says(house: &mut DeskHouse, id: &str, text: &str) {
+pub(crate) async fn customer_says(house: &mut DeskHouse, id: &str, text: &str) {
     house.tell("acs", vec![said(thread(), house.now(), id, CUSTOMER, None, text)]).await;
 }
 
@@ -42,12 +42,12 @@ async fn agent_says(house: &mut DeskHouse, on: &str, id: &str, text: &str) {
     house.tell("connect", vec![said(contact(on), house.now(), id, "a", Some(Role::Agent), text)]).await;
 }
 
-async fn leg(house: &mut DeskHouse, kind: FactKind, native: &str, agent: Option<&str>) {
+pub(crate) async fn leg(house: &mut DeskHouse, kind: FactKind, native: &str, agent: Option<&str>) {
     house.tell("connect", vec![contact_fact(kind, native, house.now(), agent)]).await;
 }
 
 /// A leg that follows `c1`.
-fn follower(house: &DeskHouse, kind: FactKind, native: &str, agent: Option<&str>) -> Fact {
+pub(crate) fn follower(house: &DeskHouse, kind: FactKind, native: &str, agent: Option<&str>) -> Fact {
     let mut fact = contact_fact(kind, native, house.now(), agent);
     fact.links.previous = Some("c1".into());
     fact.links.initial = Some("c1".into());
@@ -55,7 +55,7 @@ fn follower(house: &DeskHouse, kind: FactKind, native: &str, agent: Option<&str>
 }
 
 /// Carries until a command of this kind is there, which stays in flight.
-async fn reach(house: &DeskHouse, action: &str) -> Claim {
+pub(crate) async fn reach(house: &DeskHouse, action: &str) -> Claim {
     loop {
         let claim = house.claim().await.unwrap();
         if claim.command.action.name() == action {
@@ -71,13 +71,13 @@ async fn settle_usually(house: &DeskHouse, claim: &Claim) {
     house.settle(claim, outcome, secrets).await;
 }
 
-async fn fail(house: &DeskHouse, claim: &Claim, kind: ErrorKind) {
+pub(crate) async fn fail(house: &DeskHouse, claim: &Claim, kind: ErrorKind) {
     let result = Err(AdapterError::new(kind, "operation", "no"));
     let work = Work::Outcome { command: claim.command.id, result, secrets: vec![], repeated: false };
     house.desk.submit(Priority::Outcome, work).await.unwrap();
 }
 
-async fn only(house: &DeskHouse) -> Interaction {
+pub(crate) async fn only(house: &DeskHouse) -> Interaction {
     let id = house.events()[0].interaction;
     house.desk.interaction(id).await.unwrap().unwrap()
 }

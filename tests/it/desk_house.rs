@@ -182,7 +182,9 @@ impl DeskHouse {
             }
             Action::Say { .. } => (Outcome::Said { message: "native-1".into(), at: None }, vec![]),
             Action::Describe { .. } => (Outcome::Described { name: "Ada Agent".into() }, vec![]),
-            Action::Inquire { .. } | Action::Recall { .. } => (Outcome::Observed { facts: vec![] }, vec![]),
+            Action::Inquire { .. } | Action::Trace { .. } | Action::Recall { .. } => {
+                (Outcome::Observed { facts: vec![] }, vec![])
+            }
             Action::Lookup { .. } => (Outcome::Profile { found: None }, vec![]),
             _ => (Outcome::Done {}, vec![]),
         }

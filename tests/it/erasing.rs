@@ -91,7 +91,9 @@ async fn a_chat_with_canaries() -> (FollowHouse, String) {
                 Err(AdapterError::new(ErrorKind::Refused, "SendMessage", "403"))
             }
             Action::Say { .. } => Ok(Outcome::Said { message: "n".into(), at: None }),
-            Action::Inquire { .. } | Action::Recall { .. } => Ok(Outcome::Observed { facts: vec![] }),
+            Action::Inquire { .. } | Action::Trace { .. } | Action::Recall { .. } => {
+                Ok(Outcome::Observed { facts: vec![] })
+            }
             _ => Ok(Outcome::Done {}),
         };
         house.settle(&claim, result).await;

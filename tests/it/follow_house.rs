@@ -341,7 +341,7 @@ fn usual_outcome(action: &Action) -> Outcome {
         Action::Place { .. } => Outcome::Placed { leg: contact("c1"), participant: "p-1".into() },
         Action::Say { .. } => Outcome::Said { message: "native-1".into(), at: None },
         Action::Describe { .. } => Outcome::Described { name: "Ada Agent".into() },
-        Action::Inquire { .. } | Action::Recall { .. } => Outcome::Observed { facts: vec![] },
+        Action::Inquire { .. } | Action::Trace { .. } | Action::Recall { .. } => Outcome::Observed { facts: vec![] },
         Action::Lookup { .. } => Outcome::Profile { found: None },
         _ => Outcome::Done {},
     }

@@ -34,6 +34,8 @@ pub(crate) async fn a_thread_of_the_site(mut play: Play) -> Play {
     play.clouds.contact_moves(FactKind::LegEnded, "c2", play.clock.now(), None);
     play.rest().await;
     play.wait(21).await;
+    // After a stop grace begins anew.
+    play.wait(21).await;
     play.wait(20 * 3600).await;
     let rejected = || Work::TokenRejected { secret: "hub/acs".into() };
     while !play.submit(Priority::Outcome, rejected()).await {}

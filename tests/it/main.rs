@@ -8,6 +8,7 @@ mod conduct_corners;
 mod crash_points;
 mod desk_corners;
 mod desk_house;
+mod doubting_the_end;
 mod durable_steps;
 mod erasing;
 mod follow_house;

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use jiff::SignedDuration;
 use tandem::clock::{Clock, SetClock};
 use tandem::desk::{self, Desk, DeskError, Incoming, Priority, Setup, Work};
-use tandem::interactions::{ChatRequest, Input, Interaction, Settings, Step};
+use tandem::interactions::{ChatRequest, Doubt, Input, Interaction, Settings, Step};
 use tandem::record::Record;
 use tandem::replay::{Replayed, Today, replay};
 use tandem::routing::Rules;
@@ -280,6 +280,7 @@ impl Play {
                 it.records.clear();
                 it.owed.clear();
                 it.generations.clear();
+                it.doubt = Doubt::None;
                 it.placements.iter_mut().for_each(|placement| placement.asked = 0);
                 (it.last_seq, it.changed_at) = (0, self.clock.now());
             }

@@ -491,6 +491,29 @@ def transfer(stage):
         stage.control(f"contacts/{one}/complete", {})
 
 
+@rule("ListAssociatedContacts gives the whole tree, from whichever contact it is asked; 404 for an unknown one")
+def tree(stage):
+    contact, _ = stage.served()
+    second = stage.control(f"contacts/{contact}/transfer", {"userId": stage.agent[1]})["contactId"]
+    listed = lambda one, **wish: patient(
+        lambda: stage.connect.list_associated_contacts(InstanceId=stage.instance, ContactId=one, **wish)
+    )
+    for asked in (contact, second):
+        first, last = listed(asked)["ContactSummaryList"]
+        expect((first["ContactId"], "PreviousContactId" in first, "DisconnectTimestamp" in first), (contact, False, True))
+        expect((last["ContactId"], last["PreviousContactId"], last["InitialContactId"]), (second, contact, contact))
+        expect((last["InitiationMethod"], "DisconnectTimestamp" in last), ("TRANSFER", False))
+    page = listed(contact, MaxResults=1)
+    rest = listed(contact, MaxResults=1, NextToken=page["NextToken"])
+    expect([one["ContactId"] for one in page["ContactSummaryList"] + rest["ContactSummaryList"]], [contact, second])
+    expect("NextToken" in rest, False)
+    refused(404, "ResourceNotFoundException", lambda: listed(str(uuid.uuid4())))
+    refused(400, "InvalidParameterException", lambda: listed(contact, NextToken="nobody's"))
+    stage.stop(second)
+    for one in (contact, second):
+        stage.control(f"contacts/{one}/complete", {})
+
+
 @rule("a waiting contact is moved from queue to queue as QUEUE_TRANSFER")
 def queue_transfer(stage):
     contact, _ = stage.chat(attributes={})

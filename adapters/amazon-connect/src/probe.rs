@@ -40,7 +40,8 @@ impl Connection {
             Ok(_) => good("credentials: found"),
             Err(_) => bad(
                 "credentials: none found; set `credentials`, or give this machine a role or a profile that may call \
-                 connect:StartChatContact, StartContactStreaming, StopContact, DescribeContact, DescribeUser, ListQueues",
+                 connect:StartChatContact, StartContactStreaming, StopContact, DescribeContact, \
+                 ListAssociatedContacts, DescribeUser, ListQueues",
             ),
         }
     }

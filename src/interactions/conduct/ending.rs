@@ -1,5 +1,6 @@
 //! How an interaction ends: the last agents' leg ended and no successor came, or the customer left.
 
+use jiff::SignedDuration;
 use tandem_sdk::model::{Action, ClosingReason, LegRef};
 use tandem_sdk::secret::SecretRole;
 
@@ -24,7 +25,7 @@ impl Turn<'_> {
 
     /// A leg that stands in for the one that ended: nothing is over.
     pub(super) fn successor_came(&mut self) {
-        if self.it.timers.contains_key("grace") {
+        if self.it.is_between_legs() {
             self.cancel_timer("grace");
             self.relay_waiting();
             self.watch();
@@ -41,7 +42,7 @@ impl Turn<'_> {
 
     /// Nobody came within grace.
     pub(super) fn grace_is_over(&mut self) {
-        if self.it.closed.is_some() || self.it.open_legs().next().is_some() {
+        if self.it.closed.is_some() || self.it.open_legs().next().is_some() || self.trace() {
             return;
         }
         if !self.it.served {
@@ -50,6 +51,31 @@ impl Turn<'_> {
         }
         self.say_notice("closing");
         self.close(ClosingReason::Completed);
+    }
+
+    /// Asks which legs follow the last one, if there may be any of which nobody told.
+    fn trace(&mut self) -> bool {
+        let last = self.it.agents_legs().last().map(|leg| leg.leg.clone()).filter(|_| self.it.may_have_successor());
+        let Some(leg) = last else { return false };
+        let instance = self.agents_instance(&leg);
+        self.owe(Owed::new("ask", instance, format!("trace/{}", leg.native), Action::Trace { leg }));
+        true
+    }
+
+    /// The cloud has told which legs follow, or cannot be asked. What it told is learned before the timer fires.
+    pub(super) fn traced(&mut self) {
+        self.note(Note::Traced {});
+        if self.it.closed.is_none() && self.it.open_legs().next().is_none() {
+            self.set_timer("grace", SignedDuration::ZERO);
+        }
+    }
+
+    /// A leg of the chain that turned up when all was over: nobody would ever talk to whoever takes it.
+    pub(super) fn came_too_late(&mut self, leg: &LegRef) {
+        let its = self.it.leg(leg).and_then(|leg| self.it.placement_of(leg)).map(|placement| placement.generation);
+        if let Some(generation) = its {
+            self.end_leg(generation, leg);
+        }
     }
 
     /// The customer left, or the conversation is gone.

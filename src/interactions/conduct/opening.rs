@@ -50,7 +50,7 @@ impl Turn<'_> {
         self.event(EventKind::LegChanged { leg: leg.clone(), state, reason: None }, self.context.now);
         let side = self.it.leg(leg).map(|leg| leg.side);
         if side == Some(Side::Agents) && self.it.leg(leg).is_some_and(|leg| !leg.state().is_over()) {
-            self.successor_came();
+            if self.it.closed.is_some() { self.came_too_late(leg) } else { self.successor_came() }
         }
     }
 

@@ -31,7 +31,7 @@ impl Turn<'_> {
     fn customer_said(&mut self, held: Held) {
         // Between the end of the last agents' leg and closing, what the customer says waits for a successor and starts
         // nothing new.
-        let in_grace = self.it.timers.contains_key("grace");
+        let in_grace = self.it.is_between_legs();
         let wants = held.change == Relay::Posted;
         if self.it.assignment.is_none() || self.it.placement().is_none_or(|placement| placement.leg.is_none()) {
             self.keep_waiting(held.clone());

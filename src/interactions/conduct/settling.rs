@@ -13,6 +13,9 @@ impl Turn<'_> {
         if repeated {
             self.event(EventKind::CommandRepeated { purpose: command.purpose.0.clone() }, self.context.now);
         }
+        if let Action::Trace { .. } = command.action {
+            self.traced();
+        }
         match result {
             Ok(outcome) => self.done(command, outcome),
             Err(error) => self.died(command, error),

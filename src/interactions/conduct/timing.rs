@@ -4,7 +4,7 @@ use tandem_sdk::model::{Action, ClosingReason};
 
 use super::placing::DEADLINE;
 use super::turn::{Owed, Turn};
-use crate::interactions::Side;
+use crate::interactions::{Note, Side};
 
 impl Turn<'_> {
     /// A timer fired.
@@ -72,6 +72,9 @@ impl Turn<'_> {
             return;
         }
         // While the hub was away its clouds could not tell of a successor either.
+        if self.it.agents_legs().next().is_some() {
+            self.note(Note::Doubted {});
+        }
         if self.it.timers.contains_key("grace") {
             self.set_timer("grace", self.context.settings.grace);
         }

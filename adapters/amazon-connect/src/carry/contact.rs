@@ -1,8 +1,11 @@
-//! What is asked of the Connect API: start, stream, stop and describe contacts; describe users.
+//! What is asked of the Connect API: start, stream, stop, describe and trace contacts; describe users.
 
 use std::collections::HashMap;
 
-use aws_sdk_connect::types::{ChatStreamingConfiguration, ParticipantConfiguration, ParticipantDetails, ResponseMode};
+use aws_sdk_connect::types::{
+    AssociatedContactSummary, ChatStreamingConfiguration, Contact, ParticipantConfiguration, ParticipantDetails,
+    ResponseMode,
+};
 use tandem_sdk::error::{AdapterError, ErrorKind, Retry};
 use tandem_sdk::model::{Attribute, Carried, LegRef, Outcome, Personal, Target};
 use tandem_sdk::secret::{Secret, SecretRole};
@@ -11,6 +14,10 @@ use super::failure::incomplete;
 use super::{Clouds, Relate, explain};
 use crate::{CONTACT, SYSTEM};
 
+/// Contacts on one page of a contact's tree: the documented maximum.
+const TREE_PAGE: i32 = 100;
+/// Pages of a tree that are read. A chat has a hundred segments at most.
+const TREE_PAGES: usize = 3;
 /// Longest display name, in characters.
 const LONGEST_NAME: usize = 256;
 /// The attribute that tells the flow how urgent a contact is, where the target says so.
@@ -116,6 +123,37 @@ impl Clouds {
         Ok(Outcome::Observed { facts }.into())
     }
 
+    /// Asks which contacts follow one, and tells each in the facts that its events would have told. The answer holds the
+    /// whole tree around the contact; those that are no part of its chain are left out.
+    pub(super) async fn trace(&self, relate: &Relate, leg: &LegRef) -> Result<Carried, AdapterError> {
+        const OPERATION: &str = "ListAssociatedContacts";
+        let mut facts = Vec::new();
+        let mut page = None;
+        for _ in 0..TREE_PAGES {
+            let answer = self
+                .connect
+                .list_associated_contacts()
+                .instance_id(&self.terms.instance_id)
+                .contact_id(&leg.native)
+                .max_results(TREE_PAGE)
+                .set_next_token(page)
+                .send()
+                .await
+                .map_err(|error| explain(OPERATION, &error, self.terms.quota_pause))?;
+            for contact in answer.contact_summary_list() {
+                let (Some(id), Some(_)) = (&contact.contact_id, &contact.previous_contact_id) else { continue };
+                if *id != leg.native {
+                    facts.extend(relate.contact(&self.terms, &leg.sibling(id), &described(contact)));
+                }
+            }
+            page = answer.next_token;
+            if page.is_none() {
+                break;
+            }
+        }
+        Ok(Outcome::Observed { facts }.into())
+    }
+
     /// Asks what an agent is called.
     pub(super) async fn describe(&self, agent: &str) -> Result<Carried, AdapterError> {
         const OPERATION: &str = "DescribeUser";
@@ -137,6 +175,21 @@ impl Clouds {
             parts.into_iter().flatten().map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         Ok(Outcome::Described { name: if name.is_empty() { Personal::NONE } else { name.into() } }.into())
     }
+}
+
+/// What a tree says of a contact, as the contact itself.
+fn described(summary: &AssociatedContactSummary) -> Contact {
+    Contact::builder()
+        .set_arn(summary.contact_arn.clone())
+        .set_id(summary.contact_id.clone())
+        .set_initial_contact_id(summary.initial_contact_id.clone())
+        .set_previous_contact_id(summary.previous_contact_id.clone())
+        .set_related_contact_id(summary.related_contact_id.clone())
+        .set_initiation_method(summary.initiation_method.clone())
+        .set_channel(summary.channel.clone())
+        .set_initiation_timestamp(summary.initiation_timestamp)
+        .set_disconnect_timestamp(summary.disconnect_timestamp)
+        .build()
 }
 
 /// A name that Connect takes. A customer whose name was erased meanwhile is still a customer.

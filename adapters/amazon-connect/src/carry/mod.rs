@@ -38,6 +38,7 @@ impl Carry for Carrier {
             Action::Enter { .. }
             | Action::End { .. }
             | Action::Inquire { .. }
+            | Action::Trace { .. }
             | Action::Recall { .. }
             | Action::Describe { .. }
             | Action::Confirm { .. } => Some(EffectClass::Natural),
@@ -67,6 +68,7 @@ impl Carry for Carrier {
             }
             Action::End { leg } => Box::pin(self.clouds.end(token, secret(SecretRole::ConnectionToken), leg)),
             Action::Inquire { leg } => Box::pin(self.clouds.inquire(&self.relate, leg)),
+            Action::Trace { leg } => Box::pin(self.clouds.trace(&self.relate, leg)),
             Action::Recall { leg, since } => {
                 Box::pin(self.clouds.recall(&self.relate, secret(SecretRole::ConnectionToken), leg, *since))
             }

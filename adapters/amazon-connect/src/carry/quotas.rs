@@ -20,6 +20,7 @@ pub(super) fn of(command: &Command) -> Vec<Quota> {
         Action::Inquire { .. } => ("DescribeContact", 10.0, 15),
         Action::Recall { .. } => ("GetTranscript", 8.0, 12),
         // Not listed, so the default of everything that is not listed.
+        Action::Trace { .. } => ("ListAssociatedContacts", 2.0, 5),
         Action::Describe { .. } => ("DescribeUser", 2.0, 5),
         _ => return Vec::new(),
     };
@@ -65,6 +66,7 @@ mod tests {
         assert_eq!(buckets(Action::Listen { leg: leg.clone() }, false), bucket("StartContactStreaming", 5.0, 8));
         assert_eq!(buckets(Action::Enter { leg: leg.clone() }, false), bucket("CreateParticipantConnection", 6.0, 9));
         assert_eq!(buckets(Action::Inquire { leg: leg.clone() }, false), bucket("DescribeContact", 10.0, 15));
+        assert_eq!(buckets(Action::Trace { leg: leg.clone() }, false), bucket("ListAssociatedContacts", 2.0, 5));
         assert_eq!(buckets(Action::Recall { leg, since: None }, true), bucket("GetTranscript", 8.0, 12));
         assert_eq!(buckets(end.clone(), true), bucket("DisconnectParticipant", 3.0, 5));
         assert_eq!(buckets(end, false), bucket("StopContact", 10.0, 15));

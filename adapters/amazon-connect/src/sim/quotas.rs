@@ -15,6 +15,7 @@ pub(super) enum Operation {
     StopContactStreaming,
     StopContact,
     DescribeContact,
+    ListAssociatedContacts,
     GetContactAttributes,
     UpdateContactAttributes,
     DescribeUser,
@@ -38,7 +39,7 @@ impl Operation {
             Self::StopContact | Self::DescribeContact | Self::GetContactAttributes | Self::UpdateContactAttributes => {
                 (10.0, 15.0)
             }
-            Self::DescribeUser | Self::DescribeQueue | Self::ListQueues => (2.0, 5.0),
+            Self::DescribeUser | Self::DescribeQueue | Self::ListQueues | Self::ListAssociatedContacts => (2.0, 5.0),
             Self::CreateParticipantConnection => (6.0, 9.0),
             Self::SendMessage | Self::SendEvent => (10.0, 15.0),
             Self::GetTranscript | Self::GetAttachment => (8.0, 12.0),

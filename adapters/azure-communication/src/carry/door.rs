@@ -69,6 +69,7 @@ impl Carry for Carrier {
             | Action::Enter { .. }
             | Action::End { .. }
             | Action::Inquire { .. }
+            | Action::Trace { .. }
             | Action::Describe { .. }
             | Action::Confirm { .. }
             | Action::Lookup { .. } => None,

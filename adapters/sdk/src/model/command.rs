@@ -119,6 +119,11 @@ pub enum Action {
         /// The leg.
         leg: LegRef,
     },
+    /// Ask which legs follow the leg, now that it is over.
+    Trace {
+        /// The leg.
+        leg: LegRef,
+    },
     /// Ask what was said and who came and went on the leg.
     Recall {
         /// The leg.
@@ -159,6 +164,7 @@ impl Action {
             Action::Enter { .. } => "enter",
             Action::End { .. } => "end",
             Action::Inquire { .. } => "inquire",
+            Action::Trace { .. } => "trace",
             Action::Recall { .. } => "recall",
             Action::Describe { .. } => "describe",
             Action::Confirm { .. } => "confirm",
@@ -176,6 +182,7 @@ impl Action {
             | Action::Enter { leg }
             | Action::End { leg }
             | Action::Inquire { leg }
+            | Action::Trace { leg }
             | Action::Recall { leg, .. } => Some(leg),
             Action::Identify {}
             | Action::IssueToken { .. }
@@ -223,6 +230,7 @@ impl Personals for Action {
             | Action::Enter { .. }
             | Action::End { .. }
             | Action::Inquire { .. }
+            | Action::Trace { .. }
             | Action::Recall { .. }
             | Action::Describe { .. }
             | Action::Confirm { .. } => {}

@@ -146,6 +146,9 @@ pub enum FactKind {
     /// The leg could not be made or broke.
     #[serde(rename = "leg.failed")]
     LegFailed,
+    /// It was handed over: another leg follows it.
+    #[serde(rename = "leg.transferred")]
+    LegTransferred,
     /// Something about the leg changed that has no kind of its own.
     #[serde(rename = "leg.updated")]
     LegUpdated,
@@ -168,7 +171,7 @@ pub enum FactKind {
 
 impl FactKind {
     /// Every kind, for tables and for messages that list what exists.
-    pub const ALL: [FactKind; 16] = [
+    pub const ALL: [FactKind; 17] = [
         FactKind::LegInitiated,
         FactKind::LegEstablished,
         FactKind::LegAlerting,
@@ -179,6 +182,7 @@ impl FactKind {
         FactKind::LegEnded,
         FactKind::LegCompleted,
         FactKind::LegFailed,
+        FactKind::LegTransferred,
         FactKind::LegUpdated,
         FactKind::ParticipantJoined,
         FactKind::ParticipantLeft,
@@ -200,6 +204,7 @@ impl FactKind {
             FactKind::LegEnded => "leg.ended",
             FactKind::LegCompleted => "leg.completed",
             FactKind::LegFailed => "leg.failed",
+            FactKind::LegTransferred => "leg.transferred",
             FactKind::LegUpdated => "leg.updated",
             FactKind::ParticipantJoined => "participant.joined",
             FactKind::ParticipantLeft => "participant.left",

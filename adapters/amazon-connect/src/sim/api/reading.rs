@@ -28,6 +28,28 @@ pub(super) async fn describe_contact(
     })
 }
 
+/// `GET /contact/associated/{InstanceId}?contactId=...&maxResults=...&nextToken=...`
+pub(super) async fn list_associated_contacts(
+    State(cloud): State<Arc<Cloud>>,
+    Path(given): Path<String>,
+    RawQuery(query): RawQuery,
+    signed: Signed,
+) -> Answer {
+    signed.take_quota(&cloud, Operation::ListAssociatedContacts)?;
+    let (mut contact, mut page) = (None, Page::default());
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match name.as_ref() {
+            "contactId" => contact = Some(value.into_owned()),
+            name => page.read(name, &value, 100)?,
+        }
+    }
+    let contact = contact.ok_or_else(|| Refused::invalid_parameter("contactId is missing"))?;
+    cloud.with(|instance, _| {
+        instance.check_instance(&given)?;
+        instance.list_associated_contacts(&contact, page.size, page.from).map(Json)
+    })
+}
+
 /// `GET /users/{InstanceId}/{UserId}`
 pub(super) async fn describe_user(State(cloud): State<Arc<Cloud>>, Path((given, id)): Two, signed: Signed) -> Answer {
     signed.take_quota(&cloud, Operation::DescribeUser)?;
@@ -54,23 +76,46 @@ pub(super) async fn list_queues(
     signed: Signed,
 ) -> Answer {
     signed.take_quota(&cloud, Operation::ListQueues)?;
-    let (mut kinds, mut size, mut from) = (Vec::new(), 100, 0);
+    let (mut kinds, mut page) = (Vec::new(), Page::default());
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match name.as_ref() {
             "queueTypes" if ["STANDARD", "AGENT"].contains(&value.as_ref()) => kinds.push(value.into_owned()),
             "queueTypes" => return Err(Refused::invalid_parameter("queueTypes is STANDARD or AGENT")),
-            "maxResults" => size = value.parse().ok().filter(|size| (1..=1_000).contains(size)).unwrap_or(0),
-            "nextToken" => {
-                from = value.parse().map_err(|_| Refused::invalid_parameter("nextToken is not valid"))?;
-            }
-            _ => {}
+            name => page.read(name, &value, 1_000)?,
         }
-    }
-    if size == 0 {
-        return Err(Refused::invalid_parameter("maxResults is 1 to 1000"));
     }
     cloud.with(|instance, _| {
         instance.check_instance(&given)?;
-        Ok(Json(instance.list_queues(&kinds, size, from)))
+        Ok(Json(instance.list_queues(&kinds, page.size, page.from)))
     })
+}
+
+/// Which part of a list is asked for.
+struct Page {
+    size: usize,
+    from: usize,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Page { size: 100, from: 0 }
+    }
+}
+
+impl Page {
+    /// Reads one parameter of a query; others than the two that pages have are let be.
+    fn read(&mut self, name: &str, value: &str, most: usize) -> Result<(), Refused> {
+        let number = value.parse().ok();
+        match name {
+            "maxResults" => {
+                let size = number.filter(|size| (1..=most).contains(size));
+                self.size = size.ok_or_else(|| Refused::invalid_parameter(format!("maxResults is 1 to {most}")))?;
+            }
+            "nextToken" => {
+                self.from = number.ok_or_else(|| Refused::invalid_parameter("nextToken is not valid"))?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
 }

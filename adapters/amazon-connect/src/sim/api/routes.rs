@@ -28,6 +28,7 @@ pub(in crate::sim) fn routes(faults: Faults, hold: Duration) -> Router<Arc<Cloud
         .route("/contact/stop", post(contacts::stop))
         .route("/contact/attributes", post(contacts::update_attributes))
         .route("/contact/attributes/{instance}/{contact}", get(contacts::get_attributes))
+        .route("/contact/associated/{instance}", get(reading::list_associated_contacts))
         .route("/contacts/{instance}/{contact}", get(reading::describe_contact))
         .route("/users/{instance}/{user}", get(reading::describe_user))
         .route("/queues/{instance}/{queue}", get(reading::describe_queue))

@@ -1,4 +1,4 @@
-//! `DescribeContact`, `DescribeUser`, `DescribeQueue`, `ListQueues`.
+//! `DescribeContact`, `ListAssociatedContacts`, `DescribeUser`, `DescribeQueue`, `ListQueues`.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -43,6 +43,48 @@ impl Instance {
         put("SegmentAttributes", Some(json!({ "connect:Subtype": { "ValueString": "connect:Chat" } })));
         put("Tags", Some(json!({ "aws:connect:instanceId": self.facts.instance_id })));
         Ok(json!({ "Contact": view }))
+    }
+
+    /// A page of the tree around a contact: every segment of its chat.
+    pub(in crate::sim) fn list_associated_contacts(
+        &self,
+        contact_id: &str,
+        size: usize,
+        from: usize,
+    ) -> Result<Value, Refused> {
+        let missing = || Refused::not_found("The contact was not found.");
+        let initial = &self.contacts.get(contact_id).ok_or_else(missing)?.initial_id;
+        let segments = &self.chats.get(initial).ok_or_else(missing)?.segments;
+        let page: Vec<Value> = segments
+            .iter()
+            .skip(from)
+            .take(size)
+            .filter_map(|id| self.contacts.get(id))
+            .map(|one| self.summary(one))
+            .collect();
+        let mut answer = json!({ "ContactSummaryList": page });
+        if from.saturating_add(size) < segments.len() {
+            answer["NextToken"] = json!(from.saturating_add(size).to_string());
+        }
+        Ok(answer)
+    }
+
+    fn summary(&self, contact: &Contact) -> Value {
+        let mut view = json!({
+            "ContactId": contact.id,
+            "ContactArn": format!("{}/contact/{}", self.facts.instance_arn, contact.id),
+            "InitiationMethod": contact.method,
+            "Channel": "CHAT",
+            "InitiationTimestamp": epoch(contact.initiated_at),
+        });
+        if let Some(previous) = &contact.previous_id {
+            view["InitialContactId"] = json!(contact.initial_id);
+            view["PreviousContactId"] = json!(previous);
+        }
+        if let Some(at) = contact.disconnected_at {
+            view["DisconnectTimestamp"] = epoch(at);
+        }
+        view
     }
 
     pub(in crate::sim) fn describe_user(&self, user_id: &str) -> Result<Value, Refused> {
