@@ -145,7 +145,8 @@ async fn recovery_decides_nothing_again() {
                 for placement in [&mut then, &mut now].into_iter().filter_map(Value::as_array_mut).flatten() {
                     placement.as_object_mut().and_then(|placement| placement.remove("asked"));
                 }
-                assert_eq!(then, now, "{name}: {part} of {id}");
+                let missing = missing(&then, &now, part);
+                assert!(missing.is_empty(), "{name}, {id}: {}", missing.join("\n"));
             }
             seen += state["placements"].as_array().map_or(0, Vec::len);
             assert!(!found["placements"].to_string().contains("queue-other"));
