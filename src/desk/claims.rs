@@ -18,6 +18,8 @@ use crate::store::{SecretName, Store};
 
 /// When it is looked again whether the secret of a command is there, although nothing that yields it has had its outcome.
 const SECRET_WAIT: SignedDuration = SignedDuration::from_secs(30);
+/// When the store is asked again for a secret that it could not read.
+const READS_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 /// When a command dies again whose death could not be written down.
 const DIES_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
@@ -99,8 +101,12 @@ impl<S: Store + ?Sized> Writer<S> {
         }
         let mut secrets = BTreeMap::new();
         for (role, name) in &entry.command.uses {
-            let found = SecretName::new(name).and_then(|name| self.vault.get(&name, self.now).ok().flatten());
-            let Some(text) = found.and_then(|found| String::from_utf8(found.reveal().to_vec()).ok()) else {
+            let Ok(found) = SecretName::new(name).map(|name| self.vault.get(&name, self.now)).transpose() else {
+                // The store cannot read: that says nothing about the secret.
+                self.outbox.defer(id, self.after(READS_AGAIN), entry.uncertain, false);
+                return None;
+            };
+            let Some(text) = found.flatten().and_then(|found| String::from_utf8(found.reveal().to_vec()).ok()) else {
                 // A leg's own secret that nothing will bring any more: its end goes without, the rest dies now instead of
                 // holding up its lane. Tokens of the hub and of agents are the house's to renew.
                 if name.starts_with("i/") && !self.outbox.yields(name) {

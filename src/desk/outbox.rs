@@ -177,6 +177,9 @@ impl Outbox {
         for secret in entry.command.uses.values() {
             if let Some(held) = self.held.get_mut(secret) {
                 held.remove(&id);
+                if held.is_empty() {
+                    self.held.remove(secret);
+                }
             }
         }
         for secret in entry.command.keeps.values() {

@@ -90,7 +90,7 @@ async fn a_message_whose_token_was_rejected_waits_for_another_one_however_long_t
     let clock = Arc::clone(&house.clock) as Arc<dyn Clock>;
     let (desk, metrics, tasks) = (house.desk.clone(), Arc::new(Metrics::new()), Tasks::new());
     let dispatcher = Dispatcher::new(desk, doors, profiles, Dispatch::default(), clock, metrics);
-    let running = tokio::spawn(dispatcher.run(tasks.clone(), tasks.soft().clone()));
+    tasks.lasting("dispatch", dispatcher.run(tasks.clone(), tasks.soft().clone()));
 
     house.tell("acs", vec![said(thread(), house.now(), "1", CUSTOMER, None, "I need help")]).await;
     let waiting = Settings::default().texts.waiting;
@@ -107,5 +107,4 @@ async fn a_message_whose_token_was_rejected_waits_for_another_one_however_long_t
     }
     assert!(cloud.said.lock().unwrap().contains(&waiting), "{:?}", cloud.said.lock().unwrap());
     tasks.stop();
-    running.await.unwrap();
 }
