@@ -188,6 +188,7 @@ fn came(input: &Input) -> String {
         Input::Chat(_) => "a verified caller asked for a chat".to_owned(),
         Input::Resumed {} => "the hub started".to_owned(),
         Input::AgentNeeded { agent, .. } => format!("agent {agent} is needed"),
+        Input::AgentUnneeded { interaction } => format!("interaction {interaction} waits for no agent any more"),
         Input::AgentReady { agent, .. } => format!("agent {agent} can join"),
         Input::TokenRejected { .. } => "a token was not accepted".to_owned(),
         Input::Learned {} => "facts that were asked for, or had waited".to_owned(),

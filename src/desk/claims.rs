@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tandem_sdk::error::{AdapterError, ErrorKind};
 use tandem_sdk::model::{Action, Command, Identity, InteractionId, PartyKey, SubjectId};
 use tandem_sdk::secret::{Secret, SecretRole};
@@ -16,8 +16,12 @@ use super::work::Pending;
 use crate::interactions::{House, Interaction};
 use crate::store::{SecretName, Store};
 
-/// How long a command waits for a secret that is not there yet.
-const SECRET_WAIT: SignedDuration = SignedDuration::from_millis(250);
+/// When it is looked again whether the secret of a command is there, although nothing that yields it has had its outcome.
+const SECRET_WAIT: SignedDuration = SignedDuration::from_secs(30);
+/// When the store is asked again for a secret that it could not read.
+const READS_AGAIN: SignedDuration = SignedDuration::from_secs(1);
+/// When a command dies again whose death could not be written down.
+const DIES_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// A command in flight.
 #[derive(Clone, Debug)]
@@ -28,10 +32,12 @@ pub struct Claim {
     pub attempt: u32,
     /// Whether an earlier attempt may have had its effect.
     pub uncertain: bool,
+    /// Whether it was put back last without having been tried.
+    pub waited: bool,
     /// The secrets that it needs.
     pub secrets: BTreeMap<SecretRole, Secret>,
     /// Now, by the desk.
-    pub now: jiff::Timestamp,
+    pub now: Timestamp,
 }
 
 /// Who a person is whose data are looked for.
@@ -67,7 +73,7 @@ impl<S: Store + ?Sized> Writer<S> {
         while !self.claims.is_empty() && !self.stuck {
             let most = self.claims.first().map_or(0, |(most, _)| *most);
             let mut given = Vec::new();
-            while given.len() < most {
+            while given.len() < most && !self.stuck {
                 let Some(entry) = self.outbox.next(self.now) else { break };
                 if let Some(claim) = self.make_ready(entry) {
                     given.push(claim);
@@ -95,8 +101,12 @@ impl<S: Store + ?Sized> Writer<S> {
         }
         let mut secrets = BTreeMap::new();
         for (role, name) in &entry.command.uses {
-            let found = SecretName::new(name).and_then(|name| self.vault.get(&name, self.now).ok().flatten());
-            let Some(text) = found.and_then(|found| String::from_utf8(found.reveal().to_vec()).ok()) else {
+            let Ok(found) = SecretName::new(name).map(|name| self.vault.get(&name, self.now)).transpose() else {
+                // The store cannot read: that says nothing about the secret.
+                self.outbox.defer(id, self.after(READS_AGAIN), entry.uncertain, false);
+                return None;
+            };
+            let Some(text) = found.flatten().and_then(|found| String::from_utf8(found.reveal().to_vec()).ok()) else {
                 // A leg's own secret that nothing will bring any more: its end goes without, the rest dies now instead of
                 // holding up its lane. Tokens of the hub and of agents are the house's to renew.
                 if name.starts_with("i/") && !self.outbox.yields(name) {
@@ -106,8 +116,8 @@ impl<S: Store + ?Sized> Writer<S> {
                     self.let_die(id, entry.uncertain, "its secret will not come");
                     return None;
                 }
-                let until = self.now.saturating_add(SECRET_WAIT).unwrap_or(self.now);
-                self.outbox.defer(id, until, entry.uncertain, false);
+                let until = self.after(SECRET_WAIT).min(entry.command.expires_at);
+                self.outbox.hold(id, name, self.now, until, entry.uncertain);
                 return None;
             };
             secrets.insert(*role, Secret::new(text));
@@ -116,6 +126,7 @@ impl<S: Store + ?Sized> Writer<S> {
             command: entry.command,
             attempt: entry.attempts,
             uncertain: entry.uncertain,
+            waited: entry.waited,
             secrets,
             now: self.now,
         })
@@ -127,12 +138,20 @@ impl<S: Store + ?Sized> Writer<S> {
         if uncertain {
             error = error.perhaps_done();
         }
+        // No worker has it. Should its death not become durable, it comes here again.
+        self.outbox.defer(id, self.after(DIES_AGAIN), uncertain, false);
         let mut pending = Pending::default();
-        let taken = self.take_outcome(&mut pending, id, Err(error), Vec::new(), false);
-        if let Err(error) = taken {
-            tracing::error!(%error, "an expired command could not be settled");
+        let taken = self
+            .guarded(&mut pending, |writer, pending| writer.take_outcome(pending, id, Err(error), Vec::new(), false));
+        if taken.is_err() {
+            tracing::error!(command.id = %id, "an expired command could not be settled");
+            self.stuck = true;
         }
         self.commit_or_say(pending);
+    }
+
+    fn after(&self, wait: SignedDuration) -> Timestamp {
+        self.now.saturating_add(wait).unwrap_or(self.now)
     }
 
     /// Answers a question about the state.

@@ -9,7 +9,7 @@ use super::redriving::BY;
 use super::run::Writer;
 use super::work::{Entering, Pending, begin, key_error};
 use crate::interactions::conduct::INTERACTION_ATTRIBUTE;
-use crate::interactions::{ChatRequest, Input, Owner, Step};
+use crate::interactions::{ChatRequest, Input, Owner, Step, asks_about_parked};
 use crate::record::{Opening, RecordError};
 use crate::store::seal::{Part, Place, Sealed};
 use crate::store::{Keyspace, SecretName, Store, SubjectId as StoredSubject};
@@ -71,7 +71,7 @@ impl<S: Store + ?Sized> Writer<S> {
         let Some(settled) = self.house.fold_input(&input) else { return Ok(()) };
         self.keep_secrets(pending, StoredSubject::HOUSE, &settled, secrets)?;
         self.house_turn(pending, input, Some(&settled), &[])?;
-        if settled.purpose.0.starts_with("parked:")
+        if asks_about_parked(&settled)
             && let Some(leg) = settled.action.leg().cloned()
         {
             match self.still_waits(&leg) {
@@ -94,15 +94,12 @@ impl<S: Store + ?Sized> Writer<S> {
             return false;
         }
         match fact.leg.kind.as_str() {
-            "contact" => {
-                !fact.attributes.contains_key(INTERACTION_ATTRIBUTE)
-                    && self.outbox.owes(instance, |action| matches!(action, Action::Place { .. }))
-            }
+            "contact" => !fact.attributes.contains_key(INTERACTION_ATTRIBUTE) && self.outbox.owes(instance, "place"),
             "thread" => {
                 let hub = self.setup.known().hub;
                 let is_ours = hub.is_some() && fact.author.as_ref().is_some_and(|author| author.key == hub);
                 let is_parked = || self.house.parked.iter().any(|parked| parked.fact.leg == fact.leg);
-                (is_ours || is_parked()) && self.outbox.owes(instance, |action| matches!(action, Action::Open { .. }))
+                (is_ours || is_parked()) && self.outbox.owes(instance, "open")
             }
             _ => false,
         }
@@ -244,6 +241,27 @@ impl<S: Store + ?Sized> Writer<S> {
         }
         self.turn(pending, it, Some(opening), input, None, Vec::new(), Vec::new(), &[])?;
         Ok(Done { interaction: Some(id), duplicate: false })
+    }
+
+    /// A token was not accepted. It leaves the vault, so that whatever needs it waits for the one that the house asks for.
+    pub(super) fn take_rejection(
+        &mut self,
+        pending: &mut Pending,
+        secret: String,
+        value: &Secret,
+    ) -> Result<Done, RecordError> {
+        let Some(name) = SecretName::new(&secret).filter(|_| !pending.kept.contains(&secret)) else {
+            return Ok(Done { interaction: None, duplicate: true });
+        };
+        let kept = self.vault.get(&name, self.now)?;
+        if kept.is_none_or(|kept| kept.reveal() != value.reveal().as_bytes()) {
+            // Somebody was quicker: it is gone, or there is another one.
+            return Ok(Done { interaction: None, duplicate: true });
+        }
+        self.vault.delete(&name, &mut pending.rows)?;
+        let input = Input::TokenRejected { secret };
+        self.house.fold_input(&input);
+        self.house_turn(pending, input, None, &[]).map(|()| Done::default())
     }
 
     /// A subscription wants to be confirmed.

@@ -115,11 +115,12 @@ pub fn open<S: Store + ?Sized + 'static>(
         counts: Counts::default(),
         claims: Vec::new(),
         stuck: false,
+        awake: false,
         fails: false,
         today: None,
         let_go_of: std::collections::BTreeSet::new(),
     };
-    recover::recover(&mut writer)?;
+    recover::recover(&mut writer, true)?;
     writer.committed.send_replace(writer.next_seq);
     #[expect(clippy::expect_used, reason = "a machine that cannot start one thread cannot run the hub")]
     let thread =

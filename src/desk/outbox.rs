@@ -1,11 +1,13 @@
 //! What is owed and has no outcome: lanes whose heads alone may be in flight. Memory only; the aggregates hold the
 //! commands, so a restart finds them again.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tandem_sdk::model::{Action, Command, CommandId, InstanceName, Lane};
+use tandem_sdk::model::{Command, CommandId, InstanceName, Lane};
 
 use crate::interactions::Owner;
 
@@ -18,6 +20,8 @@ pub(super) struct Entry {
     pub(super) attempts: u32,
     /// Whether an earlier attempt may have had its effect.
     pub(super) uncertain: bool,
+    /// Whether it was put back last without having been tried: it has waited for room already.
+    pub(super) waited: bool,
     not_before: Timestamp,
     in_flight: bool,
 }
@@ -30,6 +34,14 @@ pub(super) struct Outbox {
     /// Heads that are not in flight, by the time from which they may go and the order in which they were owed.
     heads: BTreeSet<(Timestamp, u64, Lane)>,
     in_flight: usize,
+    /// Taken off since the last commit that succeeded: should the next one fail, they are owed as they were.
+    settled: HashMap<CommandId, Entry>,
+    /// How many commands yield each secret.
+    yielding: HashMap<String, usize>,
+    /// How many commands of each kind are owed to each instance's cloud.
+    kinds: HashMap<InstanceName, HashMap<&'static str, usize>>,
+    /// Heads that wait for a secret, and since when.
+    held: HashMap<String, BTreeMap<CommandId, Timestamp>>,
 }
 
 impl Outbox {
@@ -46,9 +58,8 @@ impl Outbox {
     }
 
     /// Whether a command of this kind to this instance's cloud has no outcome yet.
-    pub(super) fn owes(&self, instance: &InstanceName, is_wanted: impl Fn(&Action) -> bool) -> bool {
-        // Few are owed at a time, and this is asked only about legs that nobody knows.
-        self.entries.values().any(|entry| entry.command.instance == *instance && is_wanted(&entry.command.action))
+    pub(super) fn owes(&self, instance: &InstanceName, kind: &str) -> bool {
+        self.kinds.get(instance).is_some_and(|kinds| kinds.contains_key(kind))
     }
 
     /// Puts a command at the end of its lane. After a restart nobody knows whether it had been sent.
@@ -61,8 +72,14 @@ impl Outbox {
         if lane.len() == 1 {
             self.heads.insert((now, command.order, command.lane.clone()));
         }
+        let kinds = self.kinds.entry(command.instance.clone()).or_default();
+        one_more(kinds.entry(command.action.name()).or_insert(0));
+        for secret in command.keeps.values() {
+            one_more(self.yielding.entry(secret.clone()).or_insert(0));
+        }
         let (id, command) = (command.id, Arc::new(command));
-        let entry = Entry { command, owner, attempts: 0, uncertain: recovered, not_before: now, in_flight: false };
+        let (attempts, uncertain) = (0, recovered);
+        let entry = Entry { command, owner, attempts, uncertain, waited: false, not_before: now, in_flight: false };
         self.entries.insert(id, entry);
     }
 
@@ -91,6 +108,7 @@ impl Outbox {
         entry.in_flight = false;
         entry.uncertain |= uncertain;
         entry.not_before = until;
+        entry.waited = !counts;
         if !counts {
             entry.attempts = entry.attempts.saturating_sub(1);
         }
@@ -98,21 +116,43 @@ impl Outbox {
         self.heads.insert((until, entry.command.order, entry.command.lane.clone()));
     }
 
+    /// Puts a head back that lacks a secret, until a command that yields it has its outcome, or until this time.
+    pub(super) fn hold(&mut self, id: CommandId, secret: &str, now: Timestamp, until: Timestamp, uncertain: bool) {
+        self.defer(id, until, uncertain, false);
+        self.held.entry(secret.to_owned()).or_default().insert(id, now);
+    }
+
+    /// Lets the heads go that were held for a secret.
+    fn release(&mut self, secret: &str) {
+        for (id, since) in self.held.remove(secret).into_iter().flatten() {
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            let (order, lane) = (entry.command.order, entry.command.lane.clone());
+            if self.heads.remove(&(entry.not_before, order, lane.clone())) {
+                entry.not_before = since;
+                self.heads.insert((since, order, lane));
+            }
+        }
+    }
+
     /// Whether a command that has no outcome yet yields this secret.
     pub(super) fn yields(&self, secret: &str) -> bool {
-        self.entries.values().any(|entry| entry.command.keeps.values().any(|name| name == secret))
+        self.yielding.contains_key(secret)
+    }
+
+    /// A commit succeeded: what was taken off stays off.
+    pub(super) fn forget_settled(&mut self) {
+        self.settled.clear();
     }
 
     /// Takes over what this life of the desk knew of its commands before it read them back from the store: what is in
-    /// flight, what was tried, what waits.
-    pub(super) fn inherit(&mut self, before: &Outbox) {
+    /// flight, what was tried, what waits. An outcome that did not become durable is offered again by its worker; until
+    /// then its command is in flight.
+    pub(super) fn inherit(&mut self, before: Outbox) {
+        self.held = before.held;
         for entry in self.entries.values_mut() {
-            let Some(known) = before.entries.get(&entry.command.id) else {
-                // Never given out in this life.
-                entry.uncertain = false;
-                continue;
-            };
-            (entry.attempts, entry.uncertain) = (known.attempts, known.uncertain);
+            let id = entry.command.id;
+            let Some(known) = before.settled.get(&id).or_else(|| before.entries.get(&id)) else { continue };
+            (entry.attempts, entry.uncertain, entry.waited) = (known.attempts, known.uncertain, known.waited);
             let head = (entry.not_before, entry.command.order, entry.command.lane.clone());
             let is_head = self.heads.remove(&head);
             entry.not_before = known.not_before;
@@ -131,9 +171,25 @@ impl Outbox {
         if entry.in_flight {
             self.in_flight = self.in_flight.saturating_sub(1);
         }
+        if let Some(kinds) = self.kinds.get_mut(&entry.command.instance) {
+            one_less(kinds, entry.command.action.name());
+        }
+        for secret in entry.command.uses.values() {
+            if let Some(held) = self.held.get_mut(secret) {
+                held.remove(&id);
+                if held.is_empty() {
+                    self.held.remove(secret);
+                }
+            }
+        }
+        for secret in entry.command.keeps.values() {
+            one_less(&mut self.yielding, secret.as_str());
+            self.release(secret);
+        }
         let (order, name) = (entry.command.order, entry.command.lane.clone());
-        let Some(lane) = self.lanes.get_mut(&name) else { return };
         self.heads.remove(&(entry.not_before, order, name.clone()));
+        self.settled.entry(id).or_insert(entry);
+        let Some(lane) = self.lanes.get_mut(&name) else { return };
         lane.retain(|waiting| *waiting != id);
         match lane.front() {
             None => {
@@ -148,11 +204,30 @@ impl Outbox {
     }
 }
 
+fn one_more(count: &mut usize) {
+    *count = count.saturating_add(1);
+}
+
+/// One less of them; none at all leaves nothing behind.
+fn one_less<K, Q>(counts: &mut HashMap<K, usize>, key: &Q)
+where
+    K: Eq + Hash + Borrow<Q>,
+    Q: Eq + Hash + ?Sized,
+{
+    if let Some(count) = counts.get_mut(key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
     use proptest::prelude::*;
-    use tandem_sdk::model::{Derive, Purpose};
+    use tandem_sdk::model::{Action, Derive, Purpose};
+    use tandem_sdk::secret::SecretRole;
 
     use super::*;
 
@@ -200,14 +275,62 @@ mod tests {
         after.push(command("a", 1), Owner::House, second(5), true);
         after.push(command("b", 2), Owner::House, second(5), true);
         after.push(command("c", 3), Owner::House, second(5), true);
-        after.inherit(&before);
+        after.inherit(before);
 
         let given: Vec<_> = std::iter::from_fn(|| after.next(second(9)))
             .map(|entry| (entry.command.lane.0.clone(), entry.uncertain))
             .collect();
-        assert_eq!(given, [("b".to_owned(), false), ("c".to_owned(), false)]);
+        assert_eq!(given, [("b".to_owned(), false), ("c".to_owned(), true)], "of c it knows nothing");
         after.defer(flying.id, second(20), true, true);
         assert_eq!(after.next(second(20)).unwrap().attempts, 2);
+    }
+
+    #[test]
+    fn an_outcome_that_did_not_become_durable_leaves_its_command_in_flight() {
+        let owed = || {
+            let mut outbox = Outbox::default();
+            outbox.push(command("a", 1), Owner::House, second(0), true);
+            outbox.push(command("b", 2), Owner::House, second(0), true);
+            outbox
+        };
+        let mut before = owed();
+        let (with_worker, without) = (before.next(second(0)).unwrap().command, before.next(second(0)).unwrap().command);
+        before.settle(with_worker.id);
+        before.defer(without.id, second(7), false, false);
+        before.settle(without.id);
+        let mut after = owed();
+        after.inherit(before);
+
+        assert_eq!((after.in_flight(), after.next_due()), (1, Some(second(7))));
+        assert_eq!(after.next(second(9)).unwrap().command.id, without.id);
+        assert!(after.next(second(9)).is_none(), "the other one's worker offers its outcome again");
+        after.settle(with_worker.id);
+        after.settle(without.id);
+        after.forget_settled();
+        let mut again = owed();
+        again.inherit(after);
+        assert_eq!(again.next(second(9)).map(|entry| entry.uncertain), Some(true));
+    }
+
+    #[test]
+    fn a_head_without_its_secret_is_held_until_whoever_yields_it_has_its_outcome() {
+        let mut outbox = Outbox::default();
+        let (mut uses, mut yields) = (command("a", 1), command("b", 2));
+        uses.uses.insert(SecretRole::UserToken, "token".into());
+        yields.keeps.insert(SecretRole::UserToken, "token".into());
+        outbox.push(uses.clone(), Owner::House, second(0), false);
+        outbox.push(yields.clone(), Owner::House, second(0), false);
+        assert!(outbox.yields("token") && !outbox.yields("other"));
+        assert!(outbox.owes(&"x".into(), "identify") && !outbox.owes(&"y".into(), "identify"));
+        outbox.next(second(1)).unwrap();
+        outbox.hold(uses.id, "token", second(1), second(100), false);
+        assert_eq!(outbox.next(second(99)).unwrap().command.id, yields.id);
+        assert!(outbox.next(second(99)).is_none());
+
+        outbox.settle(yields.id);
+        assert_eq!(outbox.next(second(2)).unwrap().command.id, uses.id);
+        outbox.settle(uses.id);
+        assert!(!outbox.yields("token") && !outbox.owes(&"x".into(), "identify"));
     }
 
     #[test]

@@ -18,10 +18,9 @@ const RECORDS: usize = 1000;
 /// Bytes of records read at once.
 const BYTES: usize = 4 * 1024 * 1024;
 
-/// Brings the writer to the end of the log.
-pub(super) fn recover<S: Store + ?Sized>(writer: &mut Writer<S>) -> Result<(), RecordError> {
+/// Brings the writer to the end of the log. What this life of the desk knows of its commands it keeps.
+pub(super) fn recover<S: Store + ?Sized>(writer: &mut Writer<S>, is_first: bool) -> Result<(), RecordError> {
     writer.shelf = super::shelf::Shelf::default();
-    let before = std::mem::take(&mut writer.outbox);
     writer.told.clear();
     writer.timers.clear();
     writer.house = persist::get_house(&*writer.store, &writer.keys)?;
@@ -46,9 +45,11 @@ pub(super) fn recover<S: Store + ?Sized>(writer: &mut Writer<S>) -> Result<(), R
         seq = next;
     }
     writer.next_seq = writer.log.next_seq().map_err(KeyError::from)?;
+    // Not before everything was read: should that fail, what is in flight must not be forgotten.
+    let before = std::mem::take(&mut writer.outbox);
     put_on_the_shelves(writer);
-    if writer.next_seq > FIRST_SEQ && before.len() > 0 {
-        writer.outbox.inherit(&before);
+    if !is_first {
+        writer.outbox.inherit(before);
     }
     Ok(())
 }

@@ -116,6 +116,8 @@ pub(super) struct Writer<S: ?Sized> {
     pub(super) claims: Vec<(usize, oneshot::Sender<Vec<Claim>>)>,
     /// What is in memory is not what the store holds: it must be read back.
     pub(super) stuck: bool,
+    /// This life's first inputs are durable.
+    pub(super) awake: bool,
     /// The last commit failed, and none succeeded since.
     pub(super) fails: bool,
     pub(super) today: Option<Day>,
@@ -136,6 +138,9 @@ impl<S: Store + ?Sized> Writer<S> {
                 Taken::Some(messages) => messages,
             };
             self.tell_time();
+            if !self.awake && (!self.stuck || self.recover_again()) {
+                self.wake();
+            }
             if self.stuck && !self.recover_again() {
                 self.refuse(messages);
                 std::thread::sleep(STUCK);
@@ -210,7 +215,8 @@ impl<S: Store + ?Sized> Writer<S> {
         due.min(IDLE)
     }
 
-    /// The house's first input of this life, and every open interaction's.
+    /// The house's first input of this life, and every open interaction's. Where the store cannot take them, all of it
+    /// begins again later.
     fn wake(&mut self) {
         self.tell_time();
         let mut pending = Pending::default();
@@ -233,9 +239,13 @@ impl<S: Store + ?Sized> Writer<S> {
             }
             if pending.entries.len() >= self.setup.max_batch {
                 self.commit_or_say(std::mem::take(&mut pending));
+                if self.fails {
+                    return;
+                }
             }
         }
         self.commit_or_say(pending);
+        self.awake = !self.fails;
     }
 
     /// Once a day: what is remembered for a while only is let go, in whole days.
@@ -286,13 +296,14 @@ impl<S: Store + ?Sized> Writer<S> {
     }
 
     /// Runs work whose entries and rows go when it fails; what it did in memory goes when the store is read back.
-    fn guarded<T>(
+    pub(super) fn guarded<T>(
         &mut self,
         pending: &mut Pending,
         work: impl FnOnce(&mut Self, &mut Pending) -> Result<T, RecordError>,
     ) -> Result<T, Option<RecordError>> {
         let entries = pending.entries.len();
         let mut rows = std::mem::take(&mut pending.rows);
+        let keys = self.keys.mark();
         let done = catch_unwind(AssertUnwindSafe(|| work(self, pending)));
         if self.shelf.misses_any() {
             // Whoever works on an interaction puts it back; where that failed, the store has it.
@@ -305,6 +316,7 @@ impl<S: Store + ?Sized> Writer<S> {
         }
         pending.entries.truncate(entries);
         pending.rows = rows;
+        self.keys.rewind(keys);
         Err(done.ok().and_then(Result::err))
     }
 
@@ -334,11 +346,7 @@ impl<S: Store + ?Sized> Writer<S> {
             }
             Work::Chat(request) => self.take_chat(pending, *request),
             Work::Confirm { instance, topic, address } => self.take_confirmation(pending, instance, topic, &address),
-            Work::TokenRejected { secret } => {
-                let input = Input::TokenRejected { secret };
-                self.house.fold_input(&input);
-                self.house_turn(pending, input, None, &[]).map(|()| Done::default())
-            }
+            Work::TokenRejected { secret, value } => self.take_rejection(pending, secret, &value),
             Work::Redrive { row, incoming } => self.take_redriven(pending, row, *incoming),
             Work::Discard { row } => {
                 self.discard(pending, row).map(|is_there| Done { interaction: None, duplicate: !is_there })
@@ -372,6 +380,10 @@ impl<S: Store + ?Sized> Writer<S> {
                     tracing::info!("the store writes again");
                 }
                 self.next_seq = next;
+                if !self.stuck {
+                    // Else memory is ahead of the store, and what was taken off may be owed again.
+                    self.outbox.forget_settled();
+                }
                 self.shelf.clean(&written);
                 self.shelf.let_go(&written, self.setup.in_memory);
                 self.committed.send_replace(next);
@@ -425,9 +437,14 @@ impl<S: Store + ?Sized> Writer<S> {
                 Err(error) => tracing::error!(interaction.id = %id, %error, "a state could not be written down"),
             }
         }
-        let house_due = self.house_dirty.is_some() && most > 0;
-        if house_due && persist::put_house(self.house.clone(), &self.keys, &mut pending.rows).is_ok() {
-            self.house_dirty = None;
+        let at_rest = everything || idle && pending.entries.is_empty();
+        let house_due =
+            self.house_dirty.is_some_and(|since| at_rest || self.next_seq.saturating_sub(since) > self.setup.fold_most);
+        if house_due {
+            match persist::put_house(self.house.clone(), &self.keys, &mut pending.rows) {
+                Ok(()) => self.house_dirty = None,
+                Err(error) => tracing::error!(%error, "the house could not be written down"),
+            }
         }
         if !written.is_empty() || house_due {
             self.put_watermark(pending, &written);
@@ -457,7 +474,7 @@ impl<S: Store + ?Sized> Writer<S> {
 
     /// Reads everything back from the store, after a commit whose outcome nobody knows.
     fn recover_again(&mut self) -> bool {
-        match recover::recover(self) {
+        match recover::recover(self, false) {
             Ok(()) => {
                 self.stuck = false;
                 true

@@ -71,6 +71,8 @@ pub enum Work {
     TokenRejected {
         /// Its name in the vault.
         secret: String,
+        /// The token.
+        value: Secret,
     },
     /// A vendor message that was in quarantine and is understood now.
     Redrive {
@@ -106,6 +108,8 @@ pub(super) struct Pending {
     seen: HashSet<[u8; 16]>,
     facts: HashSet<[u8; 32]>,
     legs: HashMap<LegId, InteractionId>,
+    /// Names of the secrets that this commit keeps.
+    pub(super) kept: HashSet<String>,
     /// What was parked is being filed: it does not wait again.
     pub(super) filing_parked: bool,
 }
@@ -326,7 +330,10 @@ impl<S: Store + ?Sized> Writer<S> {
         stamp(&mut it, seq, self.now, nothing_new);
         let (owner, subject) = (Owner::Interaction(it.id), it.subject);
         self.after_steps(pending, owner, &steps)?;
-        let wanted = agents_wanted(it.id, &steps);
+        let mut wanted = agents_wanted(it.id, &steps);
+        if is_closing(&steps) && self.house.is_waited_on_by(it.id) {
+            wanted.push(Input::AgentUnneeded { interaction: it.id });
+        }
         for party in it.customer.key.into_iter().chain(it.customer.account) {
             if self.is_news(party, subject) {
                 pending.rows.put(Keyspace::Refs, persist::party_ref(party, subject), Vec::new());
@@ -515,6 +522,7 @@ impl<S: Store + ?Sized> Writer<S> {
         for (role, secret) in secrets {
             if let Some(name) = command.keeps.get(&role).and_then(|name| SecretName::new(name)) {
                 self.vault.put(&name, subject, secret.reveal().as_bytes(), None, &mut pending.rows)?;
+                pending.kept.insert(name.as_str().to_owned());
             }
         }
         Ok(())
@@ -559,6 +567,10 @@ fn agents_wanted(id: InteractionId, steps: &[Step]) -> Vec<Input> {
             _ => None,
         })
         .collect()
+}
+
+fn is_closing(steps: &[Step]) -> bool {
+    steps.iter().any(|step| matches!(step, Step::Note(note) if matches!(**note, Note::Closed { .. })))
 }
 
 /// The interaction that a record opens.

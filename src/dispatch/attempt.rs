@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tandem_sdk::error::{AdapterError, Effect, ErrorKind, Retry};
+use tandem_sdk::model::EffectClass;
 
 use super::Backoff;
 
@@ -23,6 +24,7 @@ pub(super) enum Verdict {
 /// Judges a failed attempt. `jitter` is any number.
 pub(super) fn judge(
     error: AdapterError,
+    class: EffectClass,
     attempt: u32,
     most: u32,
     backoff: &Backoff,
@@ -30,9 +32,14 @@ pub(super) fn judge(
     jitter: u64,
 ) -> Verdict {
     let uncertain = error.effect == Effect::Unknown;
-    // A call that was turned away for its rate was no attempt at the command; its expiry bounds it instead.
-    let counts = error.kind != ErrorKind::RateLimited;
-    if error.retry == Retry::Never || counts && attempt >= most {
+    // A call that was turned away for its rate was no attempt at the command, and what is harmless to repeat outlives an
+    // absence of its cloud: their expiry bounds them instead.
+    let is_bounded = match error.kind {
+        ErrorKind::RateLimited => false,
+        ErrorKind::Unavailable => class != EffectClass::Natural,
+        _ => true,
+    };
+    if error.retry == Retry::Never || is_bounded && attempt >= most {
         return Verdict::Dead(error);
     }
     let wait = match error.retry {
@@ -55,7 +62,7 @@ mod tests {
 
     fn judged(error: AdapterError, attempt: u32) -> Verdict {
         let backoff = Backoff { first: Period::secs(1), factor: 2.0, cap: Period::secs(60), jitter: 0.0 };
-        judge(error, attempt, 3, &backoff, Timestamp::UNIX_EPOCH, 0)
+        judge(error, EffectClass::ReadBack, attempt, 3, &backoff, Timestamp::UNIX_EPOCH, 0)
     }
 
     fn again(seconds: i64, uncertain: bool) -> Verdict {
@@ -69,6 +76,16 @@ mod tests {
         assert_eq!(judged(error(ErrorKind::Unavailable).perhaps_done(), 2), again(2, true));
         assert!(matches!(judged(error(ErrorKind::Unavailable), 3), Verdict::Dead(_)));
         assert!(matches!(judged(error(ErrorKind::Refused), 1), Verdict::Dead(_)));
+    }
+
+    #[test]
+    fn what_is_harmless_to_repeat_outlives_an_absence_of_its_cloud() {
+        let backoff = Backoff { first: Period::secs(1), factor: 2.0, cap: Period::secs(60), jitter: 0.0 };
+        let judged =
+            |class, kind| judge(AdapterError::new(kind, "X", ""), class, 99, 3, &backoff, Timestamp::UNIX_EPOCH, 0);
+        assert_eq!(judged(EffectClass::Natural, ErrorKind::Unavailable), again(60, false));
+        assert!(matches!(judged(EffectClass::Natural, ErrorKind::Refused), Verdict::Dead(_)));
+        assert!(matches!(judged(EffectClass::Token, ErrorKind::Unavailable), Verdict::Dead(_)));
     }
 
     #[test]

@@ -11,8 +11,8 @@ use tandem_sdk::secret::SecretRole;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::Governor;
 use super::attempt::{Verdict, after, judge};
+use super::{Caller, Governor};
 use crate::clock::Clock;
 use crate::desk::{Claim, Desk, DeskError, Priority, Work};
 use crate::profiles::{Answer, Missing, Profiles};
@@ -21,7 +21,7 @@ use crate::telemetry::{ByCommand, ByInstance, Metrics};
 
 /// How long a full desk is left alone before an outcome is offered again.
 const DESK_FULL: Duration = Duration::from_millis(50);
-/// How long a command waits for a fresh token.
+/// How long a command waits at least for a fresh token.
 const FRESH_TOKEN: Duration = Duration::from_millis(500);
 
 /// Carries commands.
@@ -117,7 +117,7 @@ impl Room {
         let (result, repeated) = self.carry(&claim, &*door, class).await;
         match result {
             Ok(carried) => self.settle(&claim, Ok(carried), repeated).await,
-            Err(error) => self.failed(claim, &*door, error).await,
+            Err(error) => self.failed(claim, &*door, class, error).await,
         }
     }
 
@@ -127,7 +127,8 @@ impl Room {
             quotas.iter_mut().for_each(|quota| quota.limit = quota.limit.times(*factor));
         }
         let mut governor = self.governor.lock().unwrap_or_else(PoisonError::into_inner);
-        governor.admit(self.clock.now(), &claim.command.instance, &quotas)
+        let caller = Caller { waited: claim.waited, expires_at: claim.command.expires_at };
+        governor.admit(self.clock.now(), &claim.command.instance, &quotas, caller)
     }
 
     /// One attempt. A command that nothing protects and that may have had its effect is looked for first.
@@ -162,14 +163,16 @@ impl Room {
         }
     }
 
-    async fn failed(&self, claim: Claim, door: &dyn Carry, error: AdapterError) {
+    async fn failed(&self, claim: Claim, door: &dyn Carry, class: EffectClass, error: AdapterError) {
         let now = self.clock.now();
         tracing::debug!(command.id = %claim.command.id, instance = %claim.command.instance, %error, "an attempt failed");
         if error.kind == ErrorKind::Unverified
             && let Some(secret) = claim.command.uses.get(&SecretRole::UserToken)
+            && let Some(value) = claim.secrets.get(&SecretRole::UserToken)
             && claim.attempt < self.settings.attempts
         {
-            let rejected = Work::TokenRejected { secret: secret.clone() };
+            // The desk gives the command out again when it has another token: every attempt is one with a token of its own.
+            let rejected = Work::TokenRejected { secret: secret.clone(), value: value.clone() };
             if let Err(error) = self.desk.submit(Priority::Outcome, rejected).await {
                 tracing::debug!(%error, "a rejected token could not be reported; the next attempt reports it again");
             }
@@ -178,7 +181,7 @@ impl Room {
         let is_rate = error.kind == ErrorKind::RateLimited;
         let jitter = claim.command.id.0.as_u64_pair().1.rotate_left(claim.attempt);
         let (attempts, backoff) = (self.settings.attempts, &self.settings.backoff);
-        match judge(error, claim.attempt, attempts, backoff, now, jitter) {
+        match judge(error, class, claim.attempt, attempts, backoff, now, jitter) {
             Verdict::Again { until, uncertain } => {
                 if is_rate {
                     self.penalise(&claim, door, until);

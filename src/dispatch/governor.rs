@@ -33,6 +33,15 @@ pub struct Governor {
 /// Looking for idle buckets walks over all of them: not more often than this.
 const PAUSE_BETWEEN_LOOKS: i128 = SECOND / 10;
 
+/// Who asks for room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Whether it asked before and waited: it is not put behind those who come after it.
+    pub waited: bool,
+    /// From then on it does not want to call any more.
+    pub expires_at: Timestamp,
+}
+
 /// Nanoseconds since 1970.
 type Nanos = i128;
 
@@ -42,6 +51,11 @@ struct Bucket {
     paused_until: Option<Nanos>,
     /// What was used, for every limit that is counted under this name; nearly always one.
     used: Vec<(Rule, Used)>,
+    /// The last slot that was promised to anybody. Promises only spread out who comes again when: one that is not taken up
+    /// costs its slot, and one that is taken up late is counted when the call is made.
+    promised: Option<Nanos>,
+    /// The last slot that was promised to somebody who had waited for one already.
+    promised_again: Option<Nanos>,
 }
 
 /// A limit in whole nanoseconds, so that limits can be told apart exactly.
@@ -67,6 +81,16 @@ impl From<Limit> for Rule {
     }
 }
 
+impl Rule {
+    /// Time between two calls when all the room is used.
+    fn spacing(self) -> Nanos {
+        match self {
+            Rule::Spaced { gap, .. } => gap,
+            Rule::Window { most, per } => per / Nanos::try_from(most).unwrap_or(Nanos::MAX).max(1),
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Used {
     /// A token bucket, told by the time at which it will be full again.
@@ -81,15 +105,26 @@ impl Governor {
         Governor { instances: BTreeMap::new(), room, held: 0, look_again: Nanos::MIN }
     }
 
-    /// Takes one call from every quota, or from none. The error is the earliest time at which all of them may have
-    /// room. A quota that is named twice counts once.
-    pub fn admit(&mut self, now: Timestamp, instance: &InstanceName, quotas: &[Quota]) -> Result<(), Timestamp> {
+    /// Takes one call from every quota, or from none. The error is when to come again: everybody is promised a time of
+    /// their own, one behind the other, so that not all come for the same room. A quota that is named twice counts once.
+    pub fn admit(
+        &mut self,
+        now: Timestamp,
+        instance: &InstanceName,
+        quotas: &[Quota],
+        caller: Caller,
+    ) -> Result<(), Timestamp> {
         let now = now.as_nanosecond();
         let buckets = self.instances.get(instance);
-        let bucket = |quota: &Quota| buckets.and_then(|buckets| buckets.get(&quota.bucket));
-        let earliest = quotas.iter().filter_map(|quota| bucket(quota)?.earliest(quota.limit.into())).max();
-        if let Some(earliest) = earliest.filter(|earliest| *earliest > now) {
-            return Err(at(earliest));
+        let slot = |quota: &Quota| buckets?.get(&quota.bucket)?.slot(now, quota.limit.into(), caller.waited);
+        let slots = quotas.iter().filter_map(|quota| Some((slot(quota)?, quota)));
+        if let Some((slot, quota)) = slots.max_by_key(|(slot, _)| *slot) {
+            if slot >= caller.expires_at.as_nanosecond() {
+                // It will not come for it.
+                return Err(caller.expires_at);
+            }
+            self.bucket(instance, &quota.bucket).promise(slot, caller.waited);
+            return Err(at(slot));
         }
         self.make_room(now, instance, quotas.iter().map(|quota| quota.bucket.as_str()))?;
         for (n, quota) in quotas.iter().enumerate() {
@@ -193,6 +228,22 @@ impl Bucket {
         room.max(self.paused_until)
     }
 
+    /// When a call may come again for which there is no room now; `None` when there is.
+    fn slot(&self, now: Nanos, rule: Rule, waited: bool) -> Option<Nanos> {
+        let earliest = self.earliest(rule).filter(|earliest| *earliest > now);
+        let last = if waited { self.promised_again } else { self.promised };
+        // Room that is there belongs to those who were promised it before.
+        let comes = earliest.or_else(|| last.filter(|last| !waited && *last > now))?;
+        Some(last.map_or(comes, |last| comes.max(last + rule.spacing())))
+    }
+
+    fn promise(&mut self, slot: Nanos, waited: bool) {
+        if waited {
+            self.promised_again = Some(slot);
+        }
+        self.promised = self.promised.max(Some(slot));
+    }
+
     /// Counts one call.
     fn take(&mut self, now: Nanos, rule: Rule) {
         let known = self.used.iter().position(|(counted, _)| *counted == rule);
@@ -228,7 +279,7 @@ impl Bucket {
             (Used::Calls(calls), Rule::Window { per, .. }) => calls.back().map_or(Nanos::MIN, |last| last + per),
             (Used::Calls(_), Rule::Spaced { .. }) => Nanos::MIN,
         });
-        used.chain(self.paused_until).max().unwrap_or(Nanos::MIN)
+        used.chain(self.paused_until).chain(self.promised).max().unwrap_or(Nanos::MIN)
     }
 }
 
@@ -271,6 +322,9 @@ mod tests {
         Quota { bucket: name.to_owned(), limit: Limit::Window { calls, per: Duration::from_millis(per) } }
     }
 
+    const FIRST: Caller = Caller { waited: false, expires_at: Timestamp::MAX };
+    const AGAIN: Caller = Caller { waited: true, expires_at: Timestamp::MAX };
+
     fn one() -> InstanceName {
         InstanceName::from("one")
     }
@@ -279,29 +333,97 @@ mod tests {
     fn a_token_bucket_gives_its_burst_and_then_its_rate() {
         let mut governor = Governor::new(10);
         let quota = [bucket("a", 2.0, 3)];
-        let mut admit = |now| governor.admit(ms(now), &one(), &quota);
-        assert_eq!([admit(0), admit(0), admit(0), admit(0)], [Ok(()), Ok(()), Ok(()), Err(ms(500))]);
-        assert_eq!([admit(499), admit(500), admit(501)], [Err(ms(500)), Ok(()), Err(ms(1_000))]);
-        assert_eq!([admit(2_500), admit(2_500), admit(2_500), admit(2_500)], [Ok(()), Ok(()), Ok(()), Err(ms(3_000))]);
+        let mut admit = |now, caller| governor.admit(ms(now), &one(), &quota, caller);
+        let [a, b, c, d] = [0; 4].map(|now| admit(now, FIRST));
+        assert_eq!([a, b, c, d], [Ok(()), Ok(()), Ok(()), Err(ms(500))]);
+        assert_eq!([admit(499, AGAIN), admit(500, AGAIN), admit(501, FIRST)], [Err(ms(500)), Ok(()), Err(ms(1_000))]);
+        let [a, b, c, d] = [2_500; 4].map(|now| admit(now, FIRST));
+        assert_eq!([a, b, c, d], [Ok(()), Ok(()), Ok(()), Err(ms(3_000))]);
     }
 
     #[test]
     fn a_window_gives_its_calls_in_any_window() {
         let mut governor = Governor::new(10);
         let quota = [window("a", 2, 1_000)];
-        let mut admit = |now| governor.admit(ms(now), &one(), &quota);
-        assert_eq!([admit(0), admit(900), admit(950)], [Ok(()), Ok(()), Err(ms(1_000))]);
-        assert_eq!([admit(1_000), admit(1_001), admit(1_900)], [Ok(()), Err(ms(1_900)), Ok(())]);
+        let mut admit = |now, caller| governor.admit(ms(now), &one(), &quota, caller);
+        assert_eq!([admit(0, FIRST), admit(900, FIRST), admit(950, FIRST)], [Ok(()), Ok(()), Err(ms(1_000))]);
+        assert_eq!([admit(1_000, AGAIN), admit(1_001, FIRST), admit(1_900, AGAIN)], [Ok(()), Err(ms(1_900)), Ok(())]);
+    }
+
+    /// Heads that all come at once, and each again when it was told to, a little late; who is named never comes again. Says
+    /// how often anybody asked, and in which order they were admitted when.
+    fn queue(limit: Limit, heads: usize, gone: &[usize], late: i64) -> (usize, Vec<(usize, Timestamp)>) {
+        let quota = [Quota { bucket: "a".to_owned(), limit }];
+        let mut governor = Governor::new(10);
+        let mut due: BTreeSet<(Timestamp, usize)> = (0..heads).map(|n| (ms(0), n)).collect();
+        let (mut asked, mut admitted, mut waited) = (0, Vec::new(), BTreeSet::new());
+        while let Some((now, n)) = due.pop_first() {
+            asked += 1;
+            let caller = if waited.insert(n) { FIRST } else { AGAIN };
+            match governor.admit(now, &one(), &quota, caller) {
+                Ok(()) => admitted.push((n, now)),
+                Err(_) if gone.contains(&n) => {}
+                Err(until) => {
+                    due.insert((until + jiff::SignedDuration::from_millis(late), n));
+                }
+            }
+        }
+        (asked, admitted)
+    }
+
+    #[test]
+    fn heads_that_find_no_room_come_again_one_after_the_other_in_their_order() {
+        let limits = [
+            Limit::Bucket { rate: 10.0, burst: 1 },
+            Limit::Bucket { rate: 10.0, burst: 15 },
+            Limit::Window { calls: 10, per: Duration::from_secs(1) },
+        ];
+        for limit in limits {
+            for late in [0, 3] {
+                let (asked, admitted) = queue(limit, 1_000, &[], late);
+                assert!(admitted.iter().map(|(n, _)| *n).eq(0..1_000), "{limit:?}");
+                assert!(asked <= 4_000, "{limit:?}: asked {asked} times");
+                let (last, most) = (admitted[999].1, ms(100_000 + 3_000));
+                assert!(last <= most, "{limit:?}: the last one went at {last}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_slot_that_nobody_comes_for_holds_up_nobody() {
+        let (_, admitted) = queue(Limit::Bucket { rate: 10.0, burst: 1 }, 10, &[1, 2, 3], 0);
+        assert_eq!(admitted[1..3], [(4, ms(400)), (5, ms(500))]);
+
+        let mut governor = Governor::new(10);
+        let quota = [bucket("a", 1.0, 1)];
+        let mut admit = |now, caller| governor.admit(ms(now), &one(), &quota, caller);
+        let soon = Caller { waited: false, expires_at: ms(1_500) };
+        assert_eq!([admit(0, FIRST), admit(0, soon)], [Ok(()), Err(ms(1_000))]);
+        assert_eq!(
+            [admit(0, soon), admit(0, soon)],
+            [Err(ms(1_500)); 2],
+            "they will not come for a slot after their time"
+        );
+        assert_eq!([admit(0, FIRST), admit(1_200, FIRST)], [Err(ms(2_000)), Err(ms(3_000))]);
+        assert_eq!([admit(2_000, AGAIN), admit(3_100, FIRST)], [Ok(()), Ok(())]);
     }
 
     #[test]
     fn all_quotas_are_taken_or_none() {
         let mut governor = Governor::new(10);
         let (wide, narrow) = (window("wide", 2, 1_000), window("narrow", 1, 5_000));
-        assert_eq!(governor.admit(ms(0), &one(), &[wide.clone(), narrow.clone(), narrow.clone()]), Ok(()));
-        assert_eq!(governor.admit(ms(1), &one(), &[wide.clone(), narrow]), Err(ms(5_000)));
-        assert_eq!(governor.admit(ms(2), &one(), std::slice::from_ref(&wide)), Ok(()), "the refused call took nothing");
-        assert_eq!(governor.admit(ms(3), &InstanceName::from("two"), &[wide]), Ok(()), "instances share nothing");
+        assert_eq!(governor.admit(ms(0), &one(), &[wide.clone(), narrow.clone(), narrow.clone()], FIRST), Ok(()));
+        assert_eq!(governor.admit(ms(1), &one(), &[wide.clone(), narrow], FIRST), Err(ms(5_000)));
+        assert_eq!(
+            governor.admit(ms(2), &one(), std::slice::from_ref(&wide), FIRST),
+            Ok(()),
+            "the refused call took nothing"
+        );
+        assert_eq!(
+            governor.admit(ms(3), &InstanceName::from("two"), &[wide], FIRST),
+            Ok(()),
+            "instances share nothing"
+        );
     }
 
     #[test]
@@ -310,9 +432,9 @@ mod tests {
         let quota = [bucket("a", 1.0, 5)];
         governor.penalise(ms(0), &one(), "a", ms(3_000));
         governor.penalise(ms(0), &one(), "a", ms(2_000));
-        let mut admit = |now| governor.admit(ms(now), &one(), &quota);
+        let mut admit = |now, caller| governor.admit(ms(now), &one(), &quota, caller);
         assert_eq!(
-            [admit(0), admit(2_999), admit(3_000), admit(3_000)],
+            [admit(0, FIRST), admit(2_999, AGAIN), admit(3_000, AGAIN), admit(3_000, AGAIN)],
             [Err(ms(3_000)), Err(ms(3_000)), Ok(()), Err(ms(4_000))]
         );
     }
@@ -321,12 +443,12 @@ mod tests {
     fn buckets_are_bounded_and_none_is_forgotten_early() {
         let mut governor = Governor::new(2);
         let quota = |name: &str, per| [window(name, 1, per)];
-        assert_eq!(governor.admit(ms(0), &one(), &quota("a", 1_000)), Ok(()));
-        assert_eq!(governor.admit(ms(0), &one(), &quota("b", 3_000)), Ok(()));
-        assert_eq!(governor.admit(ms(0), &one(), &quota("c", 500)), Err(ms(1_000)), "no room before a is idle");
-        assert_eq!(governor.admit(ms(0), &one(), &quota("a", 1_000)), Err(ms(1_000)), "a is still known");
-        assert_eq!(governor.admit(ms(1_000), &one(), &quota("c", 500)), Ok(()));
-        assert_eq!(governor.admit(ms(1_000), &one(), &quota("b", 3_000)), Err(ms(3_000)), "b is still known");
+        assert_eq!(governor.admit(ms(0), &one(), &quota("a", 1_000), AGAIN), Ok(()));
+        assert_eq!(governor.admit(ms(0), &one(), &quota("b", 3_000), AGAIN), Ok(()));
+        assert_eq!(governor.admit(ms(0), &one(), &quota("c", 500), AGAIN), Err(ms(1_000)), "no room before a is idle");
+        assert_eq!(governor.admit(ms(0), &one(), &quota("a", 1_000), AGAIN), Err(ms(1_000)), "a is still known");
+        assert_eq!(governor.admit(ms(1_000), &one(), &quota("c", 500), AGAIN), Ok(()));
+        assert_eq!(governor.admit(ms(1_000), &one(), &quota("b", 3_000), AGAIN), Err(ms(3_000)), "b is still known");
         assert_eq!(governor.held(), 2);
     }
 
@@ -335,11 +457,11 @@ mod tests {
         let mut governor = Governor::new(10);
         for (n, rate) in [0.0, -1.0, f64::NAN, f64::NEG_INFINITY].into_iter().enumerate() {
             let quota = [bucket(&n.to_string(), rate, 0)];
-            assert_eq!(governor.admit(ms(0), &one(), &quota), Ok(()));
-            assert_eq!(governor.admit(ms(1), &one(), &quota), Err(ms(24 * 60 * 60 * 1_000)), "{rate}");
+            assert_eq!(governor.admit(ms(0), &one(), &quota, FIRST), Ok(()));
+            assert_eq!(governor.admit(ms(1), &one(), &quota, FIRST), Err(ms(24 * 60 * 60 * 1_000)), "{rate}");
         }
         let fast = [bucket("fast", f64::INFINITY, 1)];
-        assert_eq!(governor.admit(ms(0), &one(), &fast), Ok(()));
+        assert_eq!(governor.admit(ms(0), &one(), &fast, FIRST), Ok(()));
     }
 
     /// Admitted times in nanoseconds, for calls at these distances; every second refusal is waited for.
@@ -349,13 +471,13 @@ mod tests {
         let (mut now, mut times) = (ms(0).as_nanosecond(), Vec::new());
         for (n, step) in steps.iter().enumerate() {
             now += i128::from(*step) * 1_000;
-            if let Err(earliest) = governor.admit(at(now), &one(), &quota) {
+            if let Err(earliest) = governor.admit(at(now), &one(), &quota, FIRST) {
                 prop_assert!(earliest > at(now));
                 if n % 2 == 0 {
                     continue;
                 }
                 now = earliest.as_nanosecond();
-                prop_assert_eq!(governor.admit(earliest, &one(), &quota), Ok(()));
+                prop_assert_eq!(governor.admit(earliest, &one(), &quota, AGAIN), Ok(()));
             }
             times.push(now);
         }
@@ -396,7 +518,7 @@ mod tests {
             for jump in jumps {
                 now = (now + jump).max(0);
                 latest = latest.max(now);
-                calls += i64::from(governor.admit(ms(now), &one(), &quota).is_ok());
+                calls += i64::from(governor.admit(ms(now), &one(), &quota, AGAIN).is_ok());
             }
             prop_assert!(calls <= 2 * (latest / 1_000 + 1), "{calls} calls up to {latest} ms");
         }

@@ -12,4 +12,4 @@ mod governor;
 
 pub use backoff::Backoff;
 pub use carrying::Dispatcher;
-pub use governor::Governor;
+pub use governor::{Caller, Governor};

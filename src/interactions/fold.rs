@@ -410,7 +410,12 @@ impl Interaction {
             }
             Note::HubAbsent {} => self.hub_absent = true,
             Note::Closed { reason } => self.closed = Some(Closed { at: now, reason: *reason }),
-            Note::AgentWanted { .. } | Note::AgentTold { .. } | Note::Parked(_) | Note::Unparked { .. } => {}
+            Note::AgentWanted { .. }
+            | Note::AgentUnwanted { .. }
+            | Note::AgentTold { .. }
+            | Note::AgentRefused { .. }
+            | Note::Parked(_)
+            | Note::Unparked { .. } => {}
         }
     }
 }

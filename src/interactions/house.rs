@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tandem_sdk::error::ErrorKind;
 use tandem_sdk::model::{
     Action, Command, CommandId, Derive, Fact, InstanceName, InteractionId, Lane, LegRef, Outcome, PartyKey, Personal,
     Personals, Purpose,
@@ -19,6 +20,13 @@ use super::step::{Note, Step};
 const REFRESH_AFTER: f64 = 0.8;
 /// A token that works at least this long is good enough to start with.
 const GOOD_FOR: SignedDuration = SignedDuration::from_mins(10);
+/// Purpose of a question about a leg with parked facts, before the leg's id. A leg is asked about once or a few times in
+/// its life, so nobody counts how often: such a command's id goes by the record that owes it.
+const ASK: &str = "ask:";
+/// Timer after which an agent's identity or token is asked for again, before the agent's key.
+const RETRY: &str = "retry:agent:";
+/// The purpose in logs that were written when it was counted.
+const ASK_COUNTED: &str = "parked:";
 
 /// What belongs to no single interaction.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -67,6 +75,9 @@ pub struct Agent {
     /// Whether anybody needed it since its token was issued.
     #[serde(default)]
     pub needed: bool,
+    /// How often the customer's cloud would not make its identity or its token, since it last had one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refusals: u32,
     /// Interactions that wait for it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub waiting: BTreeSet<InteractionId>,
@@ -91,6 +102,7 @@ impl House {
             address: Personal::NONE,
             token_until: None,
             needed: false,
+            refusals: 0,
             waiting: BTreeSet::new(),
         })
     }
@@ -146,6 +158,7 @@ impl House {
             ("token", Some(Outcome::Issued { expires_at })) => {
                 agent.token_until = Some(*expires_at);
                 agent.needed = false;
+                agent.refusals = 0;
             }
             _ => {}
         }
@@ -155,8 +168,10 @@ impl House {
     pub fn fold_step(&mut self, step: &Step, now: Timestamp) {
         match step {
             Step::Command(command) => {
-                let generation = self.generations.entry(command.purpose.0.clone()).or_insert(0);
-                *generation = generation.saturating_add(1);
+                if !command.purpose.0.starts_with(ASK) {
+                    let generation = self.generations.entry(command.purpose.0.clone()).or_insert(0);
+                    *generation = generation.saturating_add(1);
+                }
                 self.owed.insert(command.id, (**command).clone());
             }
             Step::Timer { name, due: Some(due) } => {
@@ -174,6 +189,19 @@ impl House {
                 Note::AgentTold { agent } => {
                     if let Some(agent) = self.agents.get_mut(agent) {
                         agent.waiting.clear();
+                    }
+                }
+                Note::AgentUnwanted { interaction } => {
+                    for agent in self.agents.values_mut() {
+                        agent.waiting.remove(interaction);
+                    }
+                }
+                Note::AgentRefused { agent, is_gone } => {
+                    if let Some(agent) = self.agents.get_mut(agent) {
+                        agent.refusals = agent.refusals.saturating_add(1);
+                        if *is_gone {
+                            (agent.address, agent.token_until) = (Personal::NONE, None);
+                        }
                     }
                 }
                 Note::Parked(fact) => self.parked.push(Parked { fact: (**fact).clone(), since: now }),
@@ -196,7 +224,8 @@ impl House {
             Input::Resumed {} => turn.keep_hub_tokens(),
             Input::Timer { name, .. } => turn.time_is_up(name),
             Input::AgentNeeded { instance, agent, interaction } => turn.agent_needed(instance, agent, *interaction),
-            Input::Outcome { .. } => turn.settled(settled),
+            Input::AgentUnneeded { interaction } => turn.note(Note::AgentUnwanted { interaction: *interaction }),
+            Input::Outcome { result, .. } => turn.settled(settled, result.as_ref().err().map(|error| error.kind)),
             Input::TokenRejected { .. } => {
                 turn.keep_hub_tokens();
                 turn.refresh_agents();
@@ -205,6 +234,11 @@ impl House {
             _ => {}
         }
         (turn.steps, turn.tell)
+    }
+
+    /// Whether an interaction waits for any agent.
+    pub fn is_waited_on_by(&self, interaction: InteractionId) -> bool {
+        self.agents.values().any(|agent| agent.waiting.contains(&interaction))
     }
 
     /// Parks a fact; its timer asks the cloud when nobody came for it.
@@ -271,14 +305,13 @@ impl HouseTurn<'_, '_> {
         if self.house.owed.values().any(|command| command.purpose.0 == purpose) {
             return;
         }
-        let generation = self.house.generations.get(&purpose).copied().unwrap_or(0).saturating_add(1);
-        let id = CommandId(
-            Derive::entity("house command")
-                .part(&self.context.domain.0)
-                .part(&purpose)
-                .number(u64::from(generation))
-                .uuid(),
-        );
+        let number = if purpose.starts_with(ASK) {
+            self.context.seq
+        } else {
+            u64::from(self.house.generations.get(&purpose).copied().unwrap_or(0).saturating_add(1))
+        };
+        let derive = Derive::entity("house command").part(&self.context.domain.0).part(&purpose);
+        let id = CommandId(derive.number(number).uuid());
         let (mut uses, mut keeps) = (BTreeMap::new(), BTreeMap::new());
         if let Some((role, name, keep)) = secret {
             if keep { &mut keeps } else { &mut uses }.insert(role, name);
@@ -357,7 +390,7 @@ impl HouseTurn<'_, '_> {
         }
     }
 
-    fn settled(&mut self, command: Option<&Command>) {
+    fn settled(&mut self, command: Option<&Command>, refused: Option<ErrorKind>) {
         let Some((what, key)) = command.and_then(|command| command.purpose.0.split_once(':')) else { return };
         match what {
             "hub_token" => {
@@ -368,6 +401,9 @@ impl HouseTurn<'_, '_> {
                     self.set_timer(&format!("token:hub:{key}"), self.context.after(self.context.settings.overdue));
                 }
             }
+            "token" | "identify" if refused.is_some() => {
+                self.refused(key, what == "token" && refused == Some(ErrorKind::NotFound));
+            }
             "token" => {
                 if let Some(until) = self.house.agents.get(key).and_then(|agent| agent.token_until) {
                     self.refresh_before(&format!("token:agent:{key}"), until);
@@ -377,6 +413,16 @@ impl HouseTurn<'_, '_> {
             "describe" | "identify" => self.advance(key),
             _ => {}
         }
+    }
+
+    /// Has an agent's identity or token asked for again, later each time.
+    fn refused(&mut self, key: &str, is_gone: bool) {
+        self.note(Note::AgentRefused { agent: key.to_owned(), is_gone });
+        let Some(refusals) = self.house.agents.get(key).map(|agent| agent.refusals) else { return };
+        let settings = self.context.settings;
+        let doubled = 1_i32.checked_shl(refusals.saturating_sub(1).min(16)).unwrap_or(i32::MAX);
+        let wait = settings.overdue.saturating_mul(doubled).min(settings.overdue_most);
+        self.set_timer(&format!("{RETRY}{key}"), self.context.after(wait));
     }
 
     fn refresh_before(&mut self, timer: &str, until: Timestamp) {
@@ -392,6 +438,11 @@ impl HouseTurn<'_, '_> {
             if self.house.agents.get(key).is_some_and(|agent| agent.needed) {
                 self.advance(key);
             }
+        } else if let Some(key) = name.strip_prefix(RETRY) {
+            // Who has no identity and for whom nobody waits is asked for when somebody does.
+            if self.house.agents.get(key).is_some_and(|agent| !agent.waiting.is_empty() || !agent.address.is_none()) {
+                self.advance(key);
+            }
         } else if let Some(leg) = name.strip_prefix("park:") {
             let parked = self.house.parked.iter().find(|parked| parked.fact.leg.id().to_string() == leg);
             if let Some(fact) = parked.map(|parked| parked.fact.clone())
@@ -405,7 +456,7 @@ impl HouseTurn<'_, '_> {
                 self.owe(
                     format!("ask/{leg}"),
                     &instance,
-                    format!("parked:{leg}"),
+                    format!("{ASK}{leg}"),
                     Action::Inquire { leg: fact.leg },
                     None,
                 );
@@ -419,6 +470,7 @@ impl HouseTurn<'_, '_> {
             .agents
             .iter()
             .filter(|(_, agent)| agent.token_until.is_none() && !agent.address.is_none())
+            .filter(|(key, _)| !self.house.timers.contains_key(&format!("{RETRY}{key}")))
             .map(|(key, _)| key.clone())
             .collect();
         for key in wanting {
@@ -435,6 +487,15 @@ impl HouseTurn<'_, '_> {
             Some((SecretRole::ConfirmUrl, secret.to_owned(), false)),
         );
     }
+}
+
+/// Whether a command asks about a leg with parked facts.
+pub(crate) fn asks_about_parked(command: &Command) -> bool {
+    [ASK, ASK_COUNTED].iter().any(|purpose| command.purpose.0.starts_with(purpose))
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn agent_key(instance: &InstanceName, native: &str) -> String {

@@ -57,6 +57,11 @@ pub enum Input {
         /// Who needs it.
         interaction: InteractionId,
     },
+    /// To the house: an interaction that waited for agents is closed.
+    AgentUnneeded {
+        /// Which.
+        interaction: InteractionId,
+    },
     /// To an interaction: the agent can join.
     AgentReady {
         /// Native id.

@@ -23,6 +23,7 @@ use chain::placement_in;
 pub use correlate::{Belongs, generation_for, relatives};
 pub use dead::{DEAD_MOST, Dead};
 pub use fold::{Change, Known};
+pub(crate) use house::asks_about_parked;
 pub use house::{Agent, House, Parked};
 pub use input::{ChatRequest, Input, Owner, Understood};
 pub use interaction::{Assignment, Closed, Customer, Doubt, Held, Interaction, Placement, ProfileState, Stage, State};

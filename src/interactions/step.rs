@@ -122,6 +122,19 @@ pub enum Note {
         /// Key of the agent.
         agent: String,
     },
+    /// To the house: this interaction waits for no agent any more.
+    AgentUnwanted {
+        /// Which.
+        interaction: tandem_sdk::model::InteractionId,
+    },
+    /// To the house: the customer's cloud would not make this agent's identity or its token.
+    AgentRefused {
+        /// Key of the agent.
+        agent: String,
+        /// Whether its cloud does not know the identity any more.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_gone: bool,
+    },
     /// To the house: a fact about an unknown contact waits.
     Parked(Box<Fact>),
     /// To the house: the facts about this contact wait no longer.

@@ -85,7 +85,19 @@ struct Known {
     fresh: HashMap<SubjectId, (DataKey, Bytes)>,
     /// Subjects whose destruction has not been settled.
     going: HashSet<SubjectId>,
+    /// What was made fresh, and what is going, in order.
+    since: Vec<(SubjectId, Change)>,
 }
+
+#[derive(Clone, Copy)]
+enum Change {
+    Made,
+    Destroyed,
+}
+
+/// A point to which new and destroyed keys can be taken back.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark(usize);
 
 impl<S: Store + ?Sized> Keys<S> {
     /// Opens the keys of a store; `cached` unwrapped keys at most are kept in memory (about 200 bytes each). Fails with
@@ -101,7 +113,7 @@ impl<S: Store + ?Sized> Keys<S> {
             let subject = data_key::decode(key).ok_or_else(|| malformed(key))?;
             masters.unwrap(subject, &WrappedKey::decode(row).ok_or_else(|| malformed(key))?)?;
         }
-        let known = Known { cache: Lru::new(cached), fresh: HashMap::new(), going: HashSet::new() };
+        let known = Known { cache: Lru::new(cached), fresh: HashMap::new(), going: HashSet::new(), since: Vec::new() };
         Ok(Keys { store, masters, entropy, known: Mutex::new(known) })
     }
 
@@ -131,6 +143,7 @@ impl<S: Store + ?Sized> Keys<S> {
         }
         batch.put(Keyspace::Keys, data_key::encode(subject), row.clone());
         known.fresh.insert(subject, (key.clone(), row));
+        known.since.push((subject, Change::Made));
         Ok(key)
     }
 
@@ -184,9 +197,32 @@ impl<S: Store + ?Sized> Keys<S> {
         let mut known = self.known();
         known.cache.remove(&subject);
         known.fresh.remove(&subject);
-        known.going.insert(subject);
+        if known.going.insert(subject) {
+            known.since.push((subject, Change::Destroyed));
+        }
         batch.delete(Keyspace::Keys, data_key::encode(subject));
         Ok(())
+    }
+
+    /// Where new and destroyed keys stand, for [`rewind`](Keys::rewind).
+    pub fn mark(&self) -> Mark {
+        Mark(self.known().since.len())
+    }
+
+    /// What went into a batch since the mark was taken out of it again: the keys made since then will not be durable, and
+    /// those destroyed stay.
+    pub fn rewind(&self, mark: Mark) {
+        let known = &mut *self.known();
+        for (subject, change) in known.since.drain(mark.0.min(known.since.len())..) {
+            match change {
+                Change::Made => {
+                    known.fresh.remove(&subject);
+                }
+                Change::Destroyed => {
+                    known.going.remove(&subject);
+                }
+            }
+        }
     }
 
     /// Says whether the batch that used new keys or destroyed some was committed. After an error whose outcome is unknown say `false`:
@@ -195,6 +231,7 @@ impl<S: Store + ?Sized> Keys<S> {
         let mut known = self.known();
         let fresh = std::mem::take(&mut known.fresh);
         known.going.clear();
+        known.since.clear();
         if committed {
             for (subject, (key, _)) in fresh {
                 known.cache.insert(subject, key);
@@ -343,6 +380,23 @@ mod tests {
         keys.destroy(ANN, &mut Batch::new()).unwrap();
         keys.settle(false);
         assert_eq!(opened(&keys, 1, &part).as_deref(), Some(&b"hello"[..]));
+    }
+
+    #[test]
+    fn a_key_whose_row_was_taken_out_of_its_batch_is_made_again() {
+        let store = Arc::new(Memory::new());
+        let keys = keys(&store, 1);
+        let part = sealed(&keys, ANN, 1, b"ann");
+        let mark = keys.mark();
+        let lost = keys.data_key(BOB, &mut Batch::new()).unwrap();
+        keys.destroy(ANN, &mut Batch::new()).unwrap();
+        keys.rewind(mark);
+        keys.settle(true);
+
+        assert_eq!(opened(&keys, 1, &part).as_deref(), Some(&b"ann"[..]), "it was not destroyed");
+        let part = sealed(&keys, BOB, 2, b"bob");
+        assert_ne!(keys.data_key(BOB, &mut Batch::new()).unwrap().id(), lost.id());
+        assert_eq!(opened(&self::keys(&store, 2), 2, &part).as_deref(), Some(&b"bob"[..]));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! At every durable step of whole journeys the process stops, before the step is durable and after it, and another one
-//! goes on from what is there. The clouds live on; they, the log and a replay of it are the judges.
+//! goes on from what is there; or the disk is full for that one step, and the process goes on. The clouds live on; they, the log and a replay of it are the judges.
 
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
@@ -33,6 +33,7 @@ fn no_stop_at_any_durable_step_loses_or_doubles_anything() {
         for n in 1..=commits.len() {
             stops.push((n, vec![Death::Before(n)]));
             stops.push((n, vec![Death::After(n)]));
+            stops.push((n, vec![Death::Refused(n)]));
             // Whoever takes over dies too, early in its life.
             stops.push((n, vec![Death::After(n), Death::Before(1 + n % 4), Death::After(1 + n % 3)]));
         }
@@ -63,7 +64,7 @@ fn no_stop_at_any_durable_step_loses_or_doubles_anything() {
             failures.is_empty(),
             "{} of {} stops: {}",
             failures.len(),
-            commits.len() * 3,
+            commits.len() * 4,
             failures[..failures.len().min(6)].join("\n")
         );
     }

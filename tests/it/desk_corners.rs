@@ -50,25 +50,45 @@ async fn an_outcome_that_no_record_can_hold_becomes_a_dead_command_and_nothing_a
     assert!(!house.desk.status().await.unwrap().is_stuck);
 }
 
+/// An envelope that no record can hold.
+fn huge(house: &DeskHouse) -> Work {
+    let decoded = Decoded::Facts(too_much(house, &thread(), None));
+    let envelope = Envelope {
+        door: "test".into(),
+        kind: None,
+        dedupe: vec!["huge".into()],
+        origin: vec![],
+        body: Bytes::from_static(b"{}"),
+    };
+    Work::Envelope(Box::new(Incoming { instance: "acs".into(), envelope, decoded, mapping: "m".into() }))
+}
+
 #[tokio::test]
 async fn an_envelope_that_no_record_can_hold_is_quarantined_and_its_twin_is_a_duplicate() {
     let house = served().await;
-    let envelope = || {
-        let decoded = Decoded::Facts(too_much(&house, &thread(), None));
-        let envelope = Envelope {
-            door: "test".into(),
-            kind: None,
-            dedupe: vec!["huge".into()],
-            origin: vec![],
-            body: Bytes::from_static(b"{}"),
-        };
-        Work::Envelope(Box::new(Incoming { instance: "acs".into(), envelope, decoded, mapping: "m".into() }))
-    };
-    let first = house.desk.submit(Priority::Webhook, envelope()).await.unwrap();
-    let again = house.desk.submit(Priority::Webhook, envelope()).await.unwrap();
+    let first = house.desk.submit(Priority::Webhook, huge(&house)).await.unwrap();
+    let again = house.desk.submit(Priority::Webhook, huge(&house)).await.unwrap();
 
     assert!(!first.duplicate && again.duplicate);
     assert_eq!(house.desk.status().await.unwrap().quarantined, 1);
+}
+
+#[tokio::test]
+async fn what_a_customer_says_after_an_envelope_that_no_record_can_hold_can_be_read_after_a_restart() {
+    let mut house = DeskHouse::open(Settings::default(), false);
+    house.carry_all().await;
+    house.desk.submit(Priority::Webhook, huge(&house)).await.unwrap();
+    house.tell("acs", vec![said(thread(), house.now(), "1", CUSTOMER, None, "acknowledged")]).await;
+
+    let house = house.restart_cold();
+    let records = house.records();
+    let texts: Vec<_> = records
+        .iter()
+        .flat_map(|record| &record.facts)
+        .filter_map(|fact| fact.message.as_ref())
+        .map(|message| message.text.reveal())
+        .collect();
+    assert_eq!(texts, [Some("acknowledged")]);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use tandem::record::Record;
 use tandem::routing::Rules;
 use tandem::store::{Keys, Log, MasterKey, MasterKeys, Memory, SeededEntropy};
 use tandem_sdk::doors::{Decoded, Envelope};
+use tandem_sdk::error::{AdapterError, ErrorKind};
 use tandem_sdk::model::{
     Action, Event, EventKind, Fact, FactKind, IdKey, LegRef, Message, Outcome, Party, PartyKey, Personal, Role,
 };
@@ -86,11 +87,15 @@ pub(crate) fn setup(journey: Settings, has_profiles: bool) -> Setup {
 
 impl DeskHouse {
     pub(crate) fn open(journey: Settings, has_profiles: bool) -> Self {
+        Self::open_with(setup(journey, has_profiles))
+    }
+
+    pub(crate) fn open_with(setup: Setup) -> Self {
         let store = Arc::new(Memory::new());
         let masters = || MasterKeys::new(MasterKey::new(Zeroizing::new([7; 32])), vec![]);
         let keys = Keys::open(Arc::clone(&store), masters(), Arc::new(SeededEntropy::new(1)), 100).unwrap();
         let clock = Arc::new(SetClock::at("2026-01-01T12:00:00Z".parse().unwrap()));
-        Self::over(store, Arc::new(keys), clock, setup(journey, has_profiles))
+        Self::over(store, Arc::new(keys), clock, setup)
     }
 
     fn over(store: Arc<Memory>, keys: Arc<Keys<Memory>>, clock: Arc<SetClock>, setup: Setup) -> Self {
@@ -115,6 +120,12 @@ impl DeskHouse {
             Self::over(Arc::clone(&self.store), Arc::clone(&self.keys), Arc::clone(&self.clock), self.setup.clone());
         next.envelopes = envelopes;
         next
+    }
+
+    /// A restart that finds no key in memory.
+    pub(crate) fn restart_cold(mut self) -> Self {
+        self.keys = crate::play::keys(&self.store, 2);
+        self.restart()
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -154,6 +165,12 @@ impl DeskHouse {
         self.desk.submit(Priority::Outcome, work).await.unwrap();
     }
 
+    pub(crate) async fn refuse(&self, claim: &Claim, kind: ErrorKind) {
+        let result = Err(AdapterError::new(kind, claim.command.action.name(), "no"));
+        let work = Work::Outcome { command: claim.command.id, result, secrets: vec![], repeated: false };
+        self.desk.submit(Priority::Outcome, work).await.unwrap();
+    }
+
     /// Carries everything that may go, as clouds in order would; says what was carried.
     pub(crate) async fn carry_all(&self) -> Vec<String> {
         let mut carried = Vec::new();
@@ -166,28 +183,7 @@ impl DeskHouse {
     }
 
     pub(crate) fn usual_outcome(&self, action: &Action) -> (Outcome, Vec<(SecretRole, &'static str)>) {
-        let hour = self.now().saturating_add(SignedDuration::from_hours(24)).unwrap();
-        match action {
-            Action::Identify {} => (Outcome::Identified { address: "8:acs:agent".into() }, vec![]),
-            Action::IssueToken { .. } => {
-                (Outcome::Issued { expires_at: hour }, vec![(SecretRole::UserToken, "user-token")])
-            }
-            Action::Open { .. } => (Outcome::Opened { leg: thread(), refused: 0 }, vec![]),
-            Action::Place { .. } => (
-                Outcome::Placed { leg: contact("c1"), participant: "p-1".into() },
-                vec![(SecretRole::ParticipantToken, "participant-token")],
-            ),
-            Action::Enter { .. } => {
-                (Outcome::Issued { expires_at: hour }, vec![(SecretRole::ConnectionToken, "connection-token")])
-            }
-            Action::Say { .. } => (Outcome::Said { message: "native-1".into(), at: None }, vec![]),
-            Action::Describe { .. } => (Outcome::Described { name: "Ada Agent".into() }, vec![]),
-            Action::Inquire { .. } | Action::Trace { .. } | Action::Recall { .. } => {
-                (Outcome::Observed { facts: vec![] }, vec![])
-            }
-            Action::Lookup { .. } => (Outcome::Profile { found: None }, vec![]),
-            _ => (Outcome::Done {}, vec![]),
-        }
+        usual_outcome(self.now(), action)
     }
 
     /// Every record of the log.
@@ -216,6 +212,30 @@ impl DeskHouse {
 
 pub(crate) fn name_of(kind: &EventKind) -> String {
     serde_json::to_value(kind).unwrap()["type"].as_str().unwrap().trim_start_matches("tandem.").to_owned()
+}
+
+/// What a cloud in order answers.
+pub(crate) fn usual_outcome(now: Timestamp, action: &Action) -> (Outcome, Vec<(SecretRole, &'static str)>) {
+    let day = now.saturating_add(SignedDuration::from_hours(24)).unwrap();
+    match action {
+        Action::Identify {} => (Outcome::Identified { address: "8:acs:agent".into() }, vec![]),
+        Action::IssueToken { .. } => (Outcome::Issued { expires_at: day }, vec![(SecretRole::UserToken, "user-token")]),
+        Action::Open { .. } => (Outcome::Opened { leg: thread(), refused: 0 }, vec![]),
+        Action::Place { .. } => (
+            Outcome::Placed { leg: contact("c1"), participant: "p-1".into() },
+            vec![(SecretRole::ParticipantToken, "participant-token")],
+        ),
+        Action::Enter { .. } => {
+            (Outcome::Issued { expires_at: day }, vec![(SecretRole::ConnectionToken, "connection-token")])
+        }
+        Action::Say { .. } => (Outcome::Said { message: "native-1".into(), at: None }, vec![]),
+        Action::Describe { .. } => (Outcome::Described { name: "Ada Agent".into() }, vec![]),
+        Action::Inquire { .. } | Action::Trace { .. } | Action::Recall { .. } => {
+            (Outcome::Observed { facts: vec![] }, vec![])
+        }
+        Action::Lookup { .. } => (Outcome::Profile { found: None }, vec![]),
+        _ => (Outcome::Done {}, vec![]),
+    }
 }
 
 pub(crate) fn line(claim: &Claim) -> String {

@@ -37,7 +37,7 @@ pub(crate) async fn a_thread_of_the_site(mut play: Play) -> Play {
     // After a stop grace begins anew.
     play.wait(21).await;
     play.wait(20 * 3600).await;
-    let rejected = || Work::TokenRejected { secret: "hub/acs".into() };
+    let rejected = || Work::TokenRejected { secret: "hub/acs".into(), value: Secret::new("user-token") };
     while !play.submit(Priority::Outcome, rejected()).await {}
     play.rest().await;
     play

@@ -8,6 +8,8 @@ mod conduct_corners;
 mod crash_points;
 mod desk_corners;
 mod desk_house;
+mod desk_upkeep;
+mod dispatching;
 mod doubting_the_end;
 mod durable_steps;
 mod erasing;

@@ -1,4 +1,5 @@
-//! A store that stops a process at its n-th commit: before the commit is durable, or after it and before anybody hears of it.
+//! A store that stops a process at its n-th commit: before the commit is durable, or after it and before anybody hears of
+//! it. Or one that has no room for a single commit, and the process lives on.
 
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,6 +18,8 @@ pub(crate) enum Death {
     Before(usize),
     /// When its n-th commit is durable and nobody knows.
     After(usize),
+    /// Not at all, but the disk has no room for its n-th commit.
+    Refused(usize),
 }
 
 /// What one process sees of the store. Stopping unwinds the thread that commits, so nothing of that process runs on.
@@ -82,6 +85,9 @@ impl Store for Mortal {
         let n = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
         if self.death == Death::Before(n) {
             self.die();
+        }
+        if self.death == Death::Refused(n) {
+            return Err(StoreError::Unavailable { during: "writing", source: "no space left on device".into() });
         }
         self.seen.lock().unwrap().push(batch.clone());
         self.durable.commit(batch)?;

@@ -166,8 +166,16 @@ impl Play {
             }
             let secrets = secrets.into_iter().map(|(role, value)| (role, Secret::new(value))).collect();
             let work = Work::Outcome { command: claim.command.id, result: Ok(outcome), secrets, repeated: false };
-            self.submit(Priority::Outcome, work).await;
+            while !self.submit(Priority::Outcome, work.clone()).await && self.lives_on() {
+                // Another worker asks for work before this one offers its outcome again.
+                Box::pin(self.carry_one()).await;
+            }
         }
+    }
+
+    /// Whether the process that was spoken to last has not stopped.
+    fn lives_on(&self) -> bool {
+        self.life.as_ref().is_some_and(|life| !life.store.is_dead())
     }
 
     pub(crate) async fn wait(&mut self, seconds: i64) {

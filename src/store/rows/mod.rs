@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|
 //! | `log` | [`log_entry`]: sequence number | a [`Frame`](super::Frame) | the desk, one per record | until retention drops its bucket of 1 048 576 records |
 //! | `dedupe` | [`dedupe`]: UTC day, digest of the envelope key | sequence number of the record that took it | the desk, in the record's commit | 8 days; whole days are dropped |
-//! | `semantic` | [`semantic`]: leg, digest of what the fact says | sequence number of the record that took it | the desk, in the record's commit | as long as the leg's interaction; deleted by leg |
+//! | `semantic` | [`semantic`]: leg, digest of what the fact says | sequence number of the record that took it | the desk, in the record's commit | for ever, as the log does: a fact that is told again much later must still be known |
 //! | `refs` | [`mod@reference`]: relation, from, to | the relation's own | the desk | as its writer says; the log can rebuild it |
 //! | `states` | [`state`]: kind, id | the kind's own, usually a frame | the desk, in bulk behind a watermark | as its writer says; the log can rebuild it |
 //! | `keys` | [`data_key`]: subject | wrapped data key | [`Keys`](super::Keys), in the commit that first uses the key | until the subject is erased |

@@ -6,13 +6,14 @@
 //! value: 0   8  sequence number of the record that took the fact, big-endian
 //! ```
 //!
-//! The leg stands first so that everything about it can be deleted in one stretch when its interaction is closed for good; the leg of a
-//! fact is known before the interaction is.
+//! The leg stands first so that everything about it stands together; the leg of a fact is known before the interaction is. Nothing
+//! deletes these rows: the envelope's key is gone after days, and a fact that its cloud tells once more after that would be
+//! applied to its closed interaction a second time.
 
 use std::fmt;
 
 pub(in crate::store) const DESCRIPTION: &str = "Facts already taken: leg id (16 bytes) and a 16-byte digest of what the fact says. Value: sequence number of the record that \
-     took it (8 bytes, big-endian). Written by the desk with the record. Lives as long as the leg's interaction.";
+     took it (8 bytes, big-endian). Written by the desk with the record. Lives for ever.";
 
 /// One fact about one leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
