@@ -166,6 +166,7 @@ mod tests {
             uses: BTreeMap::new(),
             keeps: BTreeMap::new(),
             order: n,
+            owed_at: None,
             expires_at: Timestamp::MAX,
         }
     }
