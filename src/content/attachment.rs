@@ -5,6 +5,10 @@ use tandem_sdk::model::Attachment;
 /// Longest name that is told, in characters.
 const NAME: usize = 120;
 
+/// The line that stands for a message without anything to read. ACS events do not tell of files: one that is only a
+/// file comes as a message without text.
+pub const NOTHING_TO_SHOW: &str = "[a message without text, for instance a file, could not be carried over]";
+
 /// The line that stands for a file which the other side does not get, for instance
 /// `[file plan.png (image/png) could not be carried over]`.
 pub fn not_carried(attachment: &Attachment) -> String {

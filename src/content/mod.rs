@@ -9,7 +9,7 @@ mod split;
 mod template;
 mod text;
 
-pub use attachment::not_carried;
+pub use attachment::{NOTHING_TO_SHOW, not_carried};
 pub use split::split;
 pub use template::Template;
 pub use text::to_text;

@@ -9,7 +9,8 @@ use super::{html, interactive};
 /// * text and Markdown stay as they are: Markdown is readable without being rendered;
 /// * HTML becomes readable text, its links as `text (address)`;
 /// * interactive messages become a numbered list, answers to them what was chosen;
-/// * a message that is only files has whatever text came with it ([`super::not_carried`] tells of the files);
+/// * a message that is only files has whatever text came with it ([`super::not_carried`] tells of the files, and
+///   [`super::NOTHING_TO_SHOW`] stands for those that nobody told of);
 /// * of a type that nobody described only the type is told: raw JSON in a chat helps nobody, and it may hold what was
 ///   not meant for the other side.
 pub fn to_text(content_type: &ContentType, text: &str) -> String {

@@ -241,6 +241,7 @@ mod tests {
             uses: BTreeMap::new(),
             keeps: BTreeMap::new(),
             order: n,
+            owed_at: None,
             expires_at: Timestamp::MAX,
         }
     }

@@ -122,7 +122,7 @@ impl Room {
     }
 
     fn admit(&self, claim: &Claim, door: &dyn Carry) -> Result<(), jiff::Timestamp> {
-        let mut quotas = door.quotas(&claim.command);
+        let mut quotas = door.quotas(&claim.command, claim.uncertain);
         if let Some(factor) = self.settings.raised.get(&claim.command.instance) {
             quotas.iter_mut().for_each(|quota| quota.limit = quota.limit.times(*factor));
         }
@@ -195,7 +195,7 @@ impl Room {
 
     fn penalise(&self, claim: &Claim, door: &dyn Carry, until: jiff::Timestamp) {
         let mut governor = self.governor.lock().unwrap_or_else(PoisonError::into_inner);
-        for quota in door.quotas(&claim.command) {
+        for quota in door.quotas(&claim.command, claim.uncertain) {
             governor.penalise(self.clock.now(), &claim.command.instance, &quota.bucket, until);
         }
     }

@@ -91,6 +91,7 @@ mod tests {
             uses: BTreeMap::new(),
             keeps: BTreeMap::new(),
             order: n,
+            owed_at: None,
             expires_at: Timestamp::MIN,
         }
     }

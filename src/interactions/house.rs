@@ -325,6 +325,7 @@ impl HouseTurn<'_, '_> {
             uses,
             keeps,
             order: order(self.context.seq, self.steps.len()),
+            owed_at: Some(self.context.now),
             expires_at: self.context.after(self.context.settings.command_life),
         };
         self.step(Step::Command(Box::new(command)));

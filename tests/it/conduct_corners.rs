@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use tandem::desk::{Claim, Priority, Work};
 use tandem::interactions::{Interaction, Settings};
 use tandem_sdk::error::{AdapterError, ErrorKind};
-use tandem_sdk::model::{Fact, FactKind, Outcome, Party, Personal, Profile, Role, Visibility};
+use tandem_sdk::model::{ContentType, Fact, FactKind, Outcome, Party, Personal, Profile, Role, Visibility};
 use tandem_sdk::secret::SecretRole;
 
 use crate::desk_house::{CUSTOMER, DeskHouse, contact, contact_fact, line, said, thread};
@@ -117,6 +117,26 @@ async fn what_agents_say_among_themselves_is_recorded_and_stays_there() {
     aside.message.as_mut().unwrap().visibility = Visibility::Customer;
     house.tell("acs", vec![aside]).await;
     assert_eq!(house.carry_all().await, NOTHING);
+}
+
+#[tokio::test]
+async fn a_message_that_is_only_a_file_is_told_to_the_agent_although_its_event_names_no_file() {
+    let mut house = served(Settings::default()).await;
+    customer_says(&mut house, "2", "").await;
+    let line = "[a message without text, for instance a file, could not be carried over]";
+    assert_eq!(house.carry_all().await, [format!("connect say {line:?}")]);
+
+    // A file that a Teams client sends leaves a mark in the HTML, and nothing to read.
+    let mut sent = said(thread(), house.now(), "3", CUSTOMER, None, r#"<attachment id="a"></attachment>"#);
+    sent.message.as_mut().unwrap().content_type = ContentType::Html;
+    house.tell("acs", vec![sent]).await;
+    assert_eq!(house.carry_all().await, [format!("connect say {line:?}")]);
+
+    let mut emptied = said(thread(), house.now(), "2", CUSTOMER, None, " ");
+    emptied.kind = FactKind::MessageEdited;
+    emptied.key = "message.edited/2/2".into();
+    house.tell("acs", vec![emptied]).await;
+    assert_eq!(house.carry_all().await, [format!("connect say {:?}", format!("(corrected) {line}"))]);
 }
 
 #[tokio::test]

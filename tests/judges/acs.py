@@ -3,7 +3,7 @@
     acs.py --endpoint https://127.0.0.1:PORT/ --key BASE64 --ca ca.pem
 
 One line for each documented rule; exit status 1 with the list of those that do not hold. The simulator must enforce
-the documented rate limits and draw no faults.
+the documented rate limits, draw no faults and have a subscription whose webhook does not exist.
 """
 
 import argparse
@@ -115,11 +115,23 @@ class Stage:
         return response.status_code, response.json()
 
     def ledger(self, effect):
-        context = ssl.create_default_context(cafile=self.ca)
-        url = urllib.parse.urljoin(self.endpoint, "/sim/ledger")
-        with urllib.request.urlopen(url, context=context, timeout=30) as answer:
-            entries = [json.loads(line) for line in answer]
+        entries = [json.loads(line) for line in self.http("ledger").splitlines()]
         return [entry for entry in entries if entry["effect"] == effect]
+
+    def events(self, thread, field, value):
+        """The events of a thread that wait for a webhook which nobody opened, by one field of their data."""
+        told = [entry["detail"] for entry in self.ledger("delivery.waiting")]
+        return [one for one in told if (one["data"]["threadId"], one["data"].get(field)) == (thread.thread_id, value)]
+
+    def control(self, path, wish):
+        return json.loads(self.http(path, json.dumps(wish).encode()))
+
+    def http(self, path, body=None):
+        context = ssl.create_default_context(cafile=self.ca)
+        url = urllib.parse.urljoin(self.endpoint, f"/sim/{path}")
+        request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, context=context, timeout=30) as answer:
+            return answer.read()
 
 
 @rule("an identity is 8:acs:{resource}_{suffix}, and its token names it in skypeid")
@@ -299,6 +311,32 @@ def history(stage):
     expect(len(list(default)) < 9, True)
     since = all_of_them[1].created_on
     expect([one.content.message for one in thread.list_messages(start_time=since)], ["m6", "m5"])
+
+
+@rule("a message is reported to Event Grid once for the thread, also to its sender, and to every other participant")
+def echo(stage):
+    other = stage.identity.create_user()
+    user, _, thread = stage.thread([other])
+    sent = thread.send_message("hello", metadata={"tandem": "command-1"})
+    told = stage.events(thread, "messageId", sent.id)
+    expect(sorted(one["kind"] for one in told), ["ChatMessageReceived", "ChatMessageReceivedInThread"])
+    for_thread = next(one["data"] for one in told if one["kind"] == "ChatMessageReceivedInThread")
+    expect(for_thread["senderCommunicationIdentifier"]["rawId"], user.raw_id)
+    expect((for_thread["messageBody"], for_thread["metadata"]), ("hello", {"tandem": "command-1"}))
+    for_user = next(one["data"] for one in told if one["kind"] == "ChatMessageReceived")
+    expect(for_user["recipientCommunicationIdentifier"]["rawId"], other.raw_id)
+
+
+@rule("attachments are read with their message and stand in no event")
+def attachments(stage):
+    user, _, thread = stage.thread()
+    wish = {"threadId": thread.thread_id, "sender": user.raw_id, "attachments": [{"name": "plan.pdf"}]}
+    sent = stage.control("acs/attach", wish)["id"]
+    content = thread.get_message(sent).content
+    found = [(str(file.attachment_type).rsplit(".", 1)[-1].lower(), file.name) for file in content.attachments]
+    expect((content.message, found), ("", [("file", "plan.pdf")]))
+    (told,) = stage.events(thread, "messageId", sent)
+    expect((told["data"]["messageBody"], "plan.pdf" in json.dumps(told)), ("", False))
 
 
 @rule("a message is changed and deleted by its sender alone")

@@ -170,10 +170,10 @@ class Stage:
             content = answer.read()
             return json.loads(content) if answer.headers.get_content_type() == "application/json" else content
 
-    def effects(self, effect, key):
+    def effects(self, effect, key=None):
         lines = self.http("GET", f"{self.endpoint}/sim/ledger").splitlines()
         entries = [json.loads(line) for line in lines]
-        return [entry for entry in entries if entry["effect"] == effect and entry["key"] == key]
+        return [entry for entry in entries if entry["effect"] == effect and key in (None, entry["key"])]
 
 
 @rule("a request that the SDK signs for the service connect is accepted")
@@ -398,6 +398,18 @@ def message_twice(stage):
     first, second = (stage.send(token, "once", ClientToken=client_token) for _ in range(2))
     expect((first["Id"], first["AbsoluteTime"]), (second["Id"], second["AbsoluteTime"]))
     expect(len(stage.effects("message.sent", client_token)), 1)
+
+
+@rule("own messages are echoed: in the transcript as CUSTOMER, and to the topic")
+def echo(stage):
+    contact, token = stage.chat()
+    sent = stage.send(token, "hello")["Id"]
+    (item,) = [item for item in stage.transcript(token)["Transcript"] if item["Id"] == sent]
+    found = (item["ParticipantRole"], item["Content"], item["ContactId"])
+    expect(found, ("CUSTOMER", "hello", contact))
+    # Nobody has confirmed the topic's subscription; what would have been posted to it stands in the ledger.
+    pushed = [entry["detail"] for entry in stage.effects("delivery.unsubscribed") if entry["detail"]["item"] == sent]
+    expect([(one["type"], one["contentType"], one["contactId"]) for one in pushed], [("MESSAGE", "text/plain", contact)])
 
 
 @rule("a message has 1 to 16384 bytes and a content type that the chat supports")
@@ -632,7 +644,9 @@ def rates(stage):
     contact, token = stage.chat()
     _, other = stage.chat()
     # Rate and burst of each operation, and its error code.
+    start = {"InstanceId": stage.instance, "ContactFlowId": stage.flow, "ParticipantDetails": {"DisplayName": "Customer"}}
     for call, burst_size, rate, code in (
+        (lambda: stage.connect.start_chat_contact(**start), 8, 5, "TooManyRequestsException"),
         (lambda: stage.connect.list_queues(InstanceId=stage.instance), 5, 2, "ThrottlingException"),
         (
             lambda: stage.connect.get_contact_attributes(InstanceId=stage.instance, InitialContactId=contact),

@@ -39,7 +39,7 @@ fn read(mappings: &Path, account: &str) -> Result<Reading, Vec<Problem>> {
 }
 
 fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Problem>> {
-    let checked = settings::read::<Settings>(settings)?.check(context.base)?;
+    let checked = tandem_sdk::settings::read::<Settings>(settings)?.check(context.base)?;
     let mut problems = Vec::new();
     let mut noted = |found: Vec<Problem>| problems.extend(found);
     let decode = Tables::load(&context.mappings.join(SYSTEM), &checked.instance_id).map_err(&mut noted).ok();

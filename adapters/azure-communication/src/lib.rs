@@ -40,7 +40,7 @@ pub const MESSAGE_LIMIT: usize = 28_000;
 ///
 /// Every unreadable key, or else every wrong setting and everything wrong in the mappings.
 fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Problem>> {
-    let settings: Settings = settings::read(settings)?;
+    let settings: Settings = tandem_sdk::settings::read(settings)?;
     let checked = Checked::new(settings, context.base)?;
     let decode: Arc<dyn Decode> = Arc::new(Tables::load(&context.mappings.join(KIND.name), &checked.account)?);
     let client = Client {

@@ -25,9 +25,8 @@ pub const SYSTEM: &str = "cdp-http";
 /// A CDP that tells profiles over HTTP.
 pub const KIND: Kind = Kind { name: SYSTEM, build, read: None };
 
-#[expect(clippy::needless_pass_by_value, reason = "every kind has this signature")]
 fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Problem>> {
-    let checked = settings::read::<Settings>(&settings)?.check(context.base)?;
+    let checked = tandem_sdk::settings::read::<Settings>(settings)?.check(context.base)?;
     let cdp = Arc::new(Cdp::new(checked, context.http.clone()));
     Ok(Doors { lookup: Some(Arc::<Cdp>::clone(&cdp)), probe: Some(cdp), ..Doors::default() })
 }

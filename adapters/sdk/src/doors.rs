@@ -253,8 +253,9 @@ pub trait Carry: Send + Sync {
     /// What repeating this action does; `None` when this adapter cannot do it.
     fn class(&self, action: &Action) -> Option<EffectClass>;
 
-    /// The documented limits that the call counts against, all of which must have room.
-    fn quotas(&self, command: &Command) -> Vec<Quota>;
+    /// The documented limits that the call counts against, all of which must have room. One that is `uncertain` is looked
+    /// for first where it is [`EffectClass::ReadBack`]; that counts too.
+    fn quotas(&self, command: &Command, uncertain: bool) -> Vec<Quota>;
 
     /// Does it.
     fn carry<'a>(&'a self, errand: Errand<'a>) -> Answer<'a, Result<Carried, AdapterError>>;

@@ -270,6 +270,7 @@ impl Turn<'_> {
         let texts = &self.context.settings.texts;
         let late = newest.is_some_and(|newest| held.at < newest);
         let text = content::to_text(&held.content.content_type, held.content.text.reveal().unwrap_or_default());
+        let text = if text.trim().is_empty() { content::NOTHING_TO_SHOW.to_owned() } else { text };
         let text = match held.change {
             Relay::Posted => text,
             Relay::Edited => format!("{}{text}", texts.edited),

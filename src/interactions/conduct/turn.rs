@@ -166,6 +166,7 @@ impl<'a> Turn<'a> {
             uses: owed.uses.into_iter().collect(),
             keeps: owed.keeps.into_iter().collect(),
             order: self.order(),
+            owed_at: Some(self.context.now),
             expires_at: self.context.after(self.context.settings.command_life),
         };
         self.step(Step::Command(Box::new(command)));

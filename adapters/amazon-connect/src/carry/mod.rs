@@ -51,7 +51,7 @@ impl Carry for Carrier {
         }
     }
 
-    fn quotas(&self, command: &Command) -> Vec<Quota> {
+    fn quotas(&self, command: &Command, _uncertain: bool) -> Vec<Quota> {
         quotas::of(command)
     }
 

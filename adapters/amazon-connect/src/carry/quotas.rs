@@ -48,6 +48,7 @@ mod tests {
             uses: uses.into_iter().collect(),
             keeps: BTreeMap::new(),
             order: 0,
+            owed_at: None,
             expires_at: Timestamp::MAX,
         };
         of(&command).into_iter().map(|quota| (quota.bucket, quota.limit)).collect()

@@ -277,7 +277,6 @@ impl Findings<'_> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
     use super::*;
-    use crate::settings::leaves;
 
     /// Settings that can work; `base` holds `key`.
     fn sample() -> &'static str {
@@ -299,7 +298,7 @@ mod tests {
     fn checked(document: &str) -> Result<Checked, Vec<String>> {
         let base = tempfile::tempdir().unwrap();
         std::fs::write(base.path().join("key"), "hunter2\n").unwrap();
-        leaves::read::<Settings>(document.parse().unwrap())
+        tandem_sdk::settings::read::<Settings>(document.parse().unwrap())
             .and_then(|settings| settings.check(base.path()))
             .map_err(|problems| problems.iter().map(|p| format!("{} [{}]", p.key, p.code)).collect())
     }
@@ -319,7 +318,7 @@ mod tests {
         let block = readme.split("```toml").nth(1).unwrap().split("```").next().unwrap();
         let document: toml::Table = block.parse().unwrap();
         let settings = document["adapters"]["connect"]["settings"].as_table().unwrap();
-        leaves::read::<Settings>(settings.clone()).unwrap();
+        tandem_sdk::settings::read::<Settings>(settings.clone()).unwrap();
     }
 
     #[test]
@@ -399,7 +398,7 @@ mod tests {
     fn an_inline_secret_is_not_repeated_in_the_problem() {
         let base = tempfile::tempdir().unwrap();
         let document = sample().replacen("file:key", "hunter2", 1);
-        let settings = leaves::read::<Settings>(document.parse().unwrap()).unwrap();
+        let settings = tandem_sdk::settings::read::<Settings>(document.parse().unwrap()).unwrap();
         let problems = settings.check(base.path()).unwrap_err();
         assert!(problems.iter().all(|problem| !problem.to_string().contains("hunter2")));
     }

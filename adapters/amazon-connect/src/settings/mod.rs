@@ -1,9 +1,7 @@
 //! The settings of one instance: what a person may write, and what stands after everything was checked.
 
 mod check;
-mod leaves;
 mod schema;
 
 pub(crate) use check::{ApiDestination, Checked, CheckedSns};
-pub(crate) use leaves::read;
 pub use schema::{ApiKey, Basic, Bearer, Chat, Credentials, Endpoints, EventBridge, Settings, Sns, Timeouts};

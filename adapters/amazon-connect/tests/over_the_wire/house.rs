@@ -228,6 +228,7 @@ pub(crate) fn command(number: u128, action: Action, secrets: &BTreeMap<SecretRol
         action,
         keeps: BTreeMap::new(),
         order: 0,
+        owed_at: None,
         expires_at: Timestamp::MAX,
     }
 }

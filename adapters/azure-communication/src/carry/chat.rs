@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::HeaderName;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tandem_sdk::doors::Errand;
 use tandem_sdk::error::{AdapterError, ErrorKind, Retry};
 use tandem_sdk::model::{Carried, Content, ContentType, LegRef, Member, Outcome, Personal};
@@ -15,6 +15,9 @@ use super::wire::{
     NewParticipant, SendMessage, SentMessage,
 };
 use crate::client::{Call, Client, Credential, segment};
+
+/// How far the vendor's clock may be behind ours. With more between them the access key's signatures are refused anyway.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// One call of the chat API on its way: the client, the version of the API, and whose token it is made with.
 pub(super) struct Chat<'a> {
@@ -119,7 +122,7 @@ impl Chat<'_> {
         Ok(Outcome::Said { message: sent.id, at: None }.into())
     }
 
-    /// Looks for the message that a [`say`](Self::say) of this command wrote.
+    /// Looks for the message that a [`say`](Self::say) of this command wrote, among those that are not older than it.
     pub(super) async fn find(
         &self,
         leg: &LegRef,
@@ -127,7 +130,8 @@ impl Chat<'_> {
         max_pages: u32,
     ) -> Result<Option<Carried>, AdapterError> {
         let marker = self.errand.command.id.to_string();
-        let mut pages = self.messages(leg, None, page_size, max_pages)?;
+        let since = self.errand.command.owed_at.map(|owed| owed.saturating_sub(SKEW).unwrap_or(Timestamp::MIN));
+        let mut pages = self.messages(leg, since, page_size, max_pages)?;
         while let Some(page) = pages.next().await? {
             let ours = page.into_iter().find(|message| {
                 message.metadata.as_ref().and_then(|metadata| metadata[MARKER].as_str()) == Some(marker.as_str())
@@ -139,7 +143,8 @@ impl Chat<'_> {
         if pages.cut_off() {
             // "Not there" would let the message be written twice.
             let detail = "not among the newest messages; max_pages is too small for the older ones";
-            return Err(AdapterError::new(ErrorKind::Unexpected, "ListChatMessages", detail).perhaps_done());
+            let error = AdapterError::new(ErrorKind::Unexpected, "ListChatMessages", detail);
+            return Err(error.retry(Retry::Later).perhaps_done());
         }
         Ok(None)
     }

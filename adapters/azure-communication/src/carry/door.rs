@@ -76,8 +76,8 @@ impl Carry for Carrier {
         }
     }
 
-    fn quotas(&self, command: &Command) -> Vec<Quota> {
-        quotas::quotas(command)
+    fn quotas(&self, command: &Command, uncertain: bool) -> Vec<Quota> {
+        quotas::quotas(command, uncertain)
     }
 
     fn carry<'a>(&'a self, errand: Errand<'a>) -> Answer<'a, Result<Carried, AdapterError>> {

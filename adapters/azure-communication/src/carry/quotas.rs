@@ -8,8 +8,9 @@ use tandem_sdk::doors::{Limit, Quota};
 use tandem_sdk::model::{Action, Command};
 use tandem_sdk::secret::SecretRole;
 
-/// What the call of this command counts against. A list counts once for each page; what is said here is its first.
-pub(super) fn quotas(command: &Command) -> Vec<Quota> {
+/// What the call of this command counts against; an uncertain message is looked for in the list first. A list counts once
+/// for each page; what is said here is its first.
+pub(super) fn quotas(command: &Command, uncertain: bool) -> Vec<Quota> {
     // Limits per user go by the name that the user's token is kept under: a plain word, not the address.
     let user = command.uses.get(&SecretRole::UserToken).map_or("nobody", String::as_str);
     match &command.action {
@@ -20,14 +21,17 @@ pub(super) fn quotas(command: &Command) -> Vec<Quota> {
         }
         Action::Say { leg, .. } => {
             let thread = &leg.native;
-            vec![quota(format!("messages/{thread}/10s"), 10, 10), quota(format!("messages/{thread}/1m"), 30, 60)]
+            let said =
+                [quota(format!("messages/{thread}/10s"), 10, 10), quota(format!("messages/{thread}/1m"), 30, 60)];
+            said.into_iter().chain(listed(user, thread).into_iter().filter(|_| uncertain)).collect()
         }
-        Action::Recall { leg, .. } => {
-            let thread = &leg.native;
-            vec![quota(format!("list/{user}/{thread}/10s"), 50, 10), quota(format!("list/{user}/{thread}/1m"), 200, 60)]
-        }
+        Action::Recall { leg, .. } => listed(user, &leg.native).to_vec(),
         _ => Vec::new(),
     }
+}
+
+fn listed(user: &str, thread: &str) -> [Quota; 2] {
+    [quota(format!("list/{user}/{thread}/10s"), 50, 10), quota(format!("list/{user}/{thread}/1m"), 200, 60)]
 }
 
 fn quota(bucket: String, calls: u32, seconds: u64) -> Quota {
@@ -43,7 +47,7 @@ mod tests {
 
     use super::*;
 
-    fn buckets(action: Action) -> Vec<String> {
+    fn buckets(action: Action, uncertain: bool) -> Vec<String> {
         let command = Command {
             id: CommandId(uuid::Uuid::nil()),
             lane: Lane(String::new()),
@@ -53,13 +57,14 @@ mod tests {
             uses: BTreeMap::from([(SecretRole::UserToken, "hub".to_owned())]),
             keeps: BTreeMap::new(),
             order: 1,
+            owed_at: None,
             expires_at: Timestamp::UNIX_EPOCH,
         };
         let said = |quota: Quota| match quota.limit {
             Limit::Window { calls, per } => format!("{} {calls} in {}", quota.bucket, per.as_secs()),
             Limit::Bucket { .. } => quota.bucket,
         };
-        quotas(&command).into_iter().map(said).collect()
+        quotas(&command, uncertain).into_iter().map(said).collect()
     }
 
     #[test]
@@ -88,7 +93,22 @@ mod tests {
             ),
             (Action::Leave { leg, address: Personal::NONE }, &[]),
         ] {
-            assert_eq!(buckets(action), expected);
+            assert_eq!(buckets(action, false), expected);
         }
+    }
+
+    #[test]
+    fn looking_for_a_message_counts_as_the_list_that_it_is() {
+        let leg = LegRef {
+            system: "azure-communication".to_owned(),
+            account: "contoso".to_owned(),
+            kind: "thread".to_owned(),
+            native: "19:a".to_owned(),
+        };
+        let content = Content { content_type: ContentType::Text, text: Personal::NONE, name: Personal::NONE };
+        let listed = buckets(Action::Recall { leg: leg.clone(), since: None }, false);
+        let say = Action::Say { leg, speaker: Speaker::Hub, content };
+        let (sure, unsure) = (buckets(say.clone(), false), buckets(say, true));
+        assert_eq!(unsure, [sure, listed].concat());
     }
 }

@@ -2,7 +2,6 @@
 
 mod check;
 mod events;
-mod leaves;
 mod period;
 mod report;
 mod schema;
@@ -10,7 +9,6 @@ mod size;
 
 pub(crate) use check::Checked;
 pub(crate) use events::{CheckedEntra, CheckedEvents};
-pub(crate) use leaves::read;
 pub use schema::{Entra, EventGrid, HeaderSecret, QuerySecret, Settings};
 pub use size::Size;
 

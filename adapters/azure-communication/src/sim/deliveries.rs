@@ -99,12 +99,16 @@ impl Grid {
     }
 
     /// Hands the events about an occurrence to every subscription that wants them. Never waits: what finds no room is
-    /// dropped, and the ledger says so.
+    /// dropped, and the ledger says so; it also says what waits for a handshake.
     pub(super) fn publish(&self, occurrence: &Occurrence) {
         for (outlet, sender) in self.outlets.iter().zip(&self.senders) {
             let wanted = |event: &Event| outlet.wants(event);
             for event in events(occurrence, outlet.subscription.schema).into_iter().filter(wanted) {
                 let id = event.id.to_string();
+                if !outlet.active.load(Ordering::Acquire) {
+                    let detail = json!({"site": outlet.site(), "kind": event.kind, "data": event.data});
+                    self.ledger.enter("delivery.waiting", &id, detail);
+                }
                 if sender.try_send(event).is_err() {
                     let detail = json!({"site": outlet.site(), "deadLetterReason": "TooManyWaiting"});
                     self.ledger.enter("delivery.dropped", &id, detail);

@@ -9,6 +9,8 @@
 //!
 //! - `POST /sim/acs/refuse-participant` `{id, times?}`: the next `times` (1) attempts to put this identity into a thread
 //!   end in `invalidParticipants` with code 403.
+//! - `POST /sim/acs/attach` `{threadId, sender, content?, attachments: [{name, attachmentType?}]}`: a participant sends
+//!   files, as Teams clients can; answers `{id}`.
 //! - `GET /sim/acs/subscriptions`: each subscription's name and whether its handshake is done.
 //! - `GET /{tenant}/discovery/v2.0/keys`: the keys of the Entra tenant that signs deliveries, where configured.
 //!

@@ -89,6 +89,7 @@ fn router(sim: &Arc<Sim>) -> Router {
     let identity = identity::routes().layer(from_fn_with_state(Arc::clone(sim), need_signature));
     let own = Router::new()
         .route("/sim/acs/refuse-participant", post(refuse_participant))
+        .route("/sim/acs/attach", post(chat::attach))
         .route("/sim/acs/subscriptions", get(subscriptions))
         .route("/eventsubscriptions/{name}/validate", get(validate))
         .route("/{tenant}/discovery/v2.0/keys", get(keys));

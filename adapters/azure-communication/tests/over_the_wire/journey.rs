@@ -1,7 +1,10 @@
 //! Every action, and what repeating it does.
 
+use std::time::Duration;
+
 use http::Method;
-use tandem_sdk::error::{Effect, ErrorKind};
+use jiff::Timestamp;
+use tandem_sdk::error::{Effect, ErrorKind, Retry};
 use tandem_sdk::model::{ContentType, FactKind, LegRef, Outcome};
 use tandem_sdk::sim::Fault;
 
@@ -56,6 +59,25 @@ async fn a_conversation_is_held_and_recalled() {
     let later = stage.recall(&hub, &leg, Some(since)).await;
     let keys: Vec<_> = later.iter().map(|fact| fact.key.as_str()).collect();
     assert!(keys.contains(&messages[1].key.as_str()) && !keys.contains(&messages[0].key.as_str()), "{keys:?}");
+}
+
+#[tokio::test]
+async fn files_are_recalled_by_their_names() {
+    let stage = Stage::new().await;
+    let customer = stage.person().await;
+    let hub = stage.person_at(HUB).await;
+    let leg = stage.thread(&hub, &[&customer.address]).await;
+    let attach = stage.http.post(format!("{}sim/acs/attach", stage.sim.endpoint));
+    let files = serde_json::json!([{"name": "plan.pdf"}, {"name": "photo.png", "attachmentType": "image"}]);
+    let wish = serde_json::json!({"threadId": leg.native, "sender": customer.address, "attachments": files});
+    assert_eq!(attach.json(&wish).send().await.unwrap().status(), 200);
+
+    let facts = stage.recall(&hub, &leg, None).await;
+
+    let message = facts.iter().find_map(|fact| fact.message.as_ref()).unwrap();
+    let names: Vec<_> = message.attachments.iter().map(|one| one.name.reveal()).collect();
+    assert_eq!(names, [Some("plan.pdf"), Some("photo.png")]);
+    assert_eq!(message.text.reveal().unwrap_or_default(), "");
 }
 
 #[tokio::test]
@@ -116,7 +138,23 @@ async fn a_message_is_looked_for_on_every_page_but_not_on_more_than_allowed() {
     assert!(find(2).await.unwrap().is_some(), "the sixth newest, on the third page");
     let too_old = find(1).await.unwrap_err();
 
-    assert_eq!((too_old.kind, too_old.effect), (ErrorKind::Unexpected, Effect::Unknown));
+    assert_eq!((too_old.kind, too_old.retry, too_old.effect), (ErrorKind::Unexpected, Retry::Later, Effect::Unknown));
+}
+
+#[tokio::test]
+async fn a_message_is_looked_for_among_those_that_are_not_older_than_its_command() {
+    let stage = Stage::with(Wishes { sim: &|_| {}, settings: "page_size = 2\nmax_pages = 1\n" }).await;
+    let hub = stage.person_at(HUB).await;
+    let leg = stage.thread(&hub, &[]).await;
+    for n in 1..=5 {
+        stage.carry(n, Some(&hub.token), say(&leg, "hello", ContentType::Text)).await.unwrap();
+    }
+    let hour = Duration::from_secs(3600);
+    let find = |owed_at| stage.find_owed(Some(owed_at), 9, &hub.token, say(&leg, "hello", ContentType::Text));
+
+    assert!(find(Timestamp::now() + hour).await.unwrap().is_none(), "everything there is older: it was not written");
+    let error = find(Timestamp::now()).await.unwrap_err();
+    assert_eq!(error.retry, Retry::Later, "clocks may differ: five newer ones, two looked at");
 }
 
 #[tokio::test]

@@ -80,7 +80,18 @@ impl Stage {
     }
 
     pub(crate) async fn find(&self, n: u64, token: &Secret, action: Action) -> Result<Option<Carried>, AdapterError> {
+        self.find_owed(None, n, token, action).await
+    }
+
+    pub(crate) async fn find_owed(
+        &self,
+        owed_at: Option<Timestamp>,
+        n: u64,
+        token: &Secret,
+        action: Action,
+    ) -> Result<Option<Carried>, AdapterError> {
         let (command, secrets) = errand(n, Some(token), action);
+        let command = Command { owed_at, ..command };
         let errand = Errand { command: &command, secrets: &secrets, now: Timestamp::now() };
         self.doors.carry.as_ref().unwrap().find(errand).await
     }
@@ -156,6 +167,7 @@ fn errand(n: u64, token: Option<&Secret>, action: Action) -> (Command, BTreeMap<
         uses: BTreeMap::new(),
         keeps: BTreeMap::new(),
         order: n,
+        owed_at: None,
         expires_at: Timestamp::MAX,
     };
     (command, token.map(|token| (SecretRole::UserToken, token.clone())).into_iter().collect())

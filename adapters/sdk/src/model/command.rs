@@ -29,6 +29,9 @@ pub struct Command {
     pub keeps: BTreeMap<SecretRole, String>,
     /// Position in the log that owed it: orders its lane after a restart.
     pub order: u64,
+    /// When it was owed: its effect cannot be older. Commands of earlier logs do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed_at: Option<Timestamp>,
     /// After this it is no longer worth trying: the command dies and says so.
     pub expires_at: Timestamp,
 }

@@ -12,6 +12,7 @@ use http::{StatusCode, header};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::super::answer::Refusal;
 use super::super::calls::{Caller, Paging, parse};
@@ -77,6 +78,7 @@ pub(in super::super) async fn send(
         text: wish.content.clone(),
         html: wish.kind == Kind::Html,
         metadata: wish.metadata.clone(),
+        attachments: Vec::new(),
     };
     let message = thread.say(content, now);
     let (id, at, said) = (message.id.clone(), message.created_on, message.said());
@@ -92,6 +94,70 @@ pub(in super::super) async fn send(
     }
     let location = format!("/chat/threads/{}/messages/{id}", thread.id.replace(':', "%3A"));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(json!({"id": id}))).into_response())
+}
+
+/// What a Teams client sends: the Chat API itself takes no files.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in super::super) struct Attach {
+    thread_id: String,
+    sender: String,
+    #[serde(default)]
+    content: String,
+    attachments: Vec<File>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File {
+    name: String,
+    #[serde(default = "a_file")]
+    attachment_type: String,
+}
+
+fn a_file() -> String {
+    "file".to_owned()
+}
+
+/// A participant sends files from a Teams client. The list names them, the events do not.
+pub(in super::super) async fn attach(
+    State(sim): State<Arc<Sim>>,
+    Json(wish): Json<Attach>,
+) -> Result<Json<Value>, Refusal> {
+    let now = Timestamp::now();
+    let mut world = sim.world();
+    let thread = joined(&mut world, &wish.thread_id, &wish.sender)?;
+    if thread.messages.len() >= sim.settings.bounds.messages_per_thread {
+        return Err(Refusal::unavailable());
+    }
+    let listed = |file: File| {
+        let (id, name) = (Uuid::new_v4(), file.name);
+        let url = format!("https://contoso.sharepoint.example/{id}");
+        json!({"id": id, "attachmentType": file.attachment_type, "name": name, "url": url})
+    };
+    let attachments: Vec<Value> = wish.attachments.into_iter().map(listed).collect();
+    let names: Vec<Value> = attachments.iter().map(|one| one["name"].clone()).collect();
+    let content = Content::Said {
+        sender: wish.sender.clone(),
+        display_name: thread
+            .member(&wish.sender)
+            .and_then(|member| member.who.display_name.clone())
+            .unwrap_or_default(),
+        text: wish.content.clone(),
+        html: true,
+        metadata: BTreeMap::new(),
+        attachments,
+    };
+    let message = thread.say(content, now);
+    let (id, at, said) = (message.id.clone(), message.created_on, message.said());
+    let detail = json!({
+        "threadId": thread.id, "messageId": id, "sender": wish.sender, "content": wish.content, "attachments": names,
+    });
+    sim.ledger.enter("message.posted", &id, detail);
+    if let Some(said) = said {
+        sim.grid.publish(&thread.occurrence(&wish.sender, at, What::MessageReceived(said)));
+    }
+    Ok(Json(json!({"id": id})))
 }
 
 /// Newest first, the service's own messages included; only what the caller's `shareHistoryTime` lets it see.

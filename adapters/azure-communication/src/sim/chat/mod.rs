@@ -12,6 +12,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
+pub(super) use messages::attach;
 pub(super) use thread::Thread;
 
 use super::state::Sim;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::answer::Refusal;
@@ -53,6 +54,8 @@ pub(super) enum Content {
         text: String,
         html: bool,
         metadata: BTreeMap<String, String>,
+        /// As the list gives them; events do not tell of them.
+        attachments: Vec<Value>,
     },
     TopicUpdated {
         by: String,

@@ -87,8 +87,11 @@ impl Thread {
 impl Message {
     pub(super) fn body(&self) -> Value {
         let (kind, content) = match &self.content {
-            Content::Said { text, html, .. } => {
-                let content = if self.deleted_on.is_some() { json!({}) } else { json!({"message": text}) };
+            Content::Said { text, html, attachments, .. } => {
+                let mut content = if self.deleted_on.is_some() { json!({}) } else { json!({"message": text}) };
+                if self.deleted_on.is_none() && !attachments.is_empty() {
+                    content["attachments"] = json!(attachments);
+                }
                 (if *html { "html" } else { "text" }, content)
             }
             Content::TopicUpdated { by, topic } => {

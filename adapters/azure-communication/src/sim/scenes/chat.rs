@@ -308,3 +308,29 @@ async fn read_receipts_are_kept_and_listed() {
     let list = stage.chat(&token, Method::GET, &path, Value::Null).await;
     assert_eq!(list.body["value"][0]["senderCommunicationIdentifier"]["rawId"], json!(reader));
 }
+
+#[tokio::test]
+async fn files_are_listed_with_their_message_and_stand_in_no_event() {
+    let addr = super::stage::free_address();
+    let stage = Stage::with(|settings| settings.subscriptions = vec![super::stage::subscription(addr)]).await;
+    let (_, token) = stage.user().await;
+    let (customer, _) = stage.user().await;
+    let thread = stage.thread(&token, &[&customer]).await;
+    let id = thread.replace("%3A", ":").replace("%40", "@");
+    let attach = async |sender: &str| {
+        let wish = json!({"threadId": id, "sender": sender, "attachments": [{"name": "plan.pdf"}]});
+        let url = format!("{}sim/acs/attach", stage.sim.endpoint);
+        stage.client.post(url).json(&wish).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((attach(&customer).await, attach("8:acs:stranger").await), (200, 403));
+
+    let path = format!("threads/{thread}/messages?maxPageSize=1");
+    let list = stage.chat(&token, Method::GET, &path, Value::Null).await;
+    let content = &list.body["value"][0]["content"];
+    assert_eq!((&content["message"], content["attachments"].as_array().map(Vec::len)), (&json!(""), Some(1)));
+    assert_eq!(content["attachments"][0]["name"], json!("plan.pdf"));
+    let told = stage.effects("delivery.waiting");
+    let told: Vec<_> = told.iter().filter(|entry| entry.detail["data"]["messageBody"].is_string()).collect();
+    assert_eq!(told.len(), 2, "one for the thread, one for the other participant");
+    assert!(told.iter().all(|entry| !entry.detail.to_string().contains("plan.pdf")), "{told:?}");
+}
