@@ -13,7 +13,7 @@ use super::answer::{Overview, Status, tell};
 use super::outbox::Entry;
 use super::run::Writer;
 use super::work::Pending;
-use crate::interactions::{House, Interaction};
+use crate::interactions::{House, Interaction, erased};
 use crate::store::{SecretName, Store};
 
 /// How long a command waits for a secret that is not there yet.
@@ -93,6 +93,10 @@ impl<S: Store + ?Sized> Writer<S> {
             self.let_die(id, entry.uncertain, "not done in time");
             return None;
         }
+        if let Some(why) = erased(&entry.command.action) {
+            self.let_die(id, entry.uncertain, why);
+            return None;
+        }
         let mut secrets = BTreeMap::new();
         for (role, name) in &entry.command.uses {
             let found = SecretName::new(name).and_then(|name| self.vault.get(&name, self.now).ok().flatten());
@@ -161,7 +165,10 @@ impl<S: Store + ?Sized> Writer<S> {
                 let text = found.and_then(|found| String::from_utf8(found.reveal().to_vec()).ok());
                 tell(reply, text.map(Secret::new));
             }
-            Asked::Subjects(whose, reply) => tell(reply, self.subjects(&whose).ok()),
+            Asked::Subjects(whose, reply) => {
+                let found = self.subjects(&whose);
+                tell(reply, found.inspect_err(|error| tracing::error!(%error, "nobody can be erased so")).ok());
+            }
             Asked::Status(reply) => tell(reply, self.status()),
         }
     }

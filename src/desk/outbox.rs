@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tandem_sdk::model::{Action, Command, CommandId, InstanceName, Lane};
+use tandem_sdk::model::{Action, Command, CommandId, InstanceName, InteractionId, Lane};
 
 use crate::interactions::Owner;
 
@@ -96,6 +96,20 @@ impl Outbox {
         }
         self.in_flight = self.in_flight.saturating_sub(1);
         self.heads.insert((until, entry.command.order, entry.command.lane.clone()));
+    }
+
+    /// Whose commands have no outcome yet.
+    pub(super) fn interactions(&self) -> BTreeSet<InteractionId> {
+        let owners = self.entries.values().map(|entry| entry.owner);
+        owners.filter_map(|owner| if let Owner::Interaction(id) = owner { Some(id) } else { None }).collect()
+    }
+
+    /// Puts a command that lost its personal values in the place of the one that has them. What is in flight with them
+    /// cannot be called back.
+    pub(super) fn replace(&mut self, command: &Command) {
+        if let Some(entry) = self.entries.get_mut(&command.id) {
+            entry.command = Arc::new(command.clone());
+        }
     }
 
     /// Whether a command that has no outcome yet yields this secret.
