@@ -21,7 +21,7 @@ use crate::config::Loaded;
 use crate::delivery::{Reader, Source};
 use crate::desk::{self, Setup};
 use crate::dispatch::Dispatcher;
-use crate::http::{Access, Chats, Following, Gate, Hooks, Rooms, ServeError, Signs, routes, serve, tls};
+use crate::http::{Access, Chats, Erasures, Following, Gate, Hooks, Rooms, ServeError, Signs, routes, serve, tls};
 use crate::intake::{Door, Intake, Keys as KeyRing};
 use crate::interactions::conduct::Cloud;
 use crate::profiles::Profiles;
@@ -190,6 +190,7 @@ impl App {
             capacities: config.desk.lanes,
             in_memory: config.desk.in_memory,
             fold_most: config.desk.snapshot,
+            unfiled_days: config.desk.unfiled_days,
         }
     }
 
@@ -250,18 +251,21 @@ impl App {
         let intake = Intake::new(desk.clone(), receivers, KeyRing::new(self.http.clone()), Arc::clone(&self.clock));
 
         let stopping = Arc::new(AtomicBool::new(false));
+        let source = Source::new(&*config.deployment.name, config.deployment.domain.clone());
+        let following = Following::new(
+            desk.clone(),
+            Reader::new(Arc::clone(&store), keys, source),
+            self.doors.iter().filter_map(|(name, doors)| Some((name.clone(), doors.decode.clone()?))).collect(),
+            self.gate.clone(),
+            tasks.clone(),
+            config.delivery.clone(),
+            config.listen.body.in_memory(),
+        );
         let rooms = Rooms {
             hooks: Hooks::new(intake.clone(), config.listen.hooks, Arc::clone(&metrics)),
             chats: Chats::new(desk.clone(), self.gate.clone(), config.listen.body.in_memory(), endpoint),
-            following: Following::new(
-                desk.clone(),
-                Reader::new(store, keys, Source::new(&*config.deployment.name, config.deployment.domain.clone())),
-                self.doors.iter().filter_map(|(name, doors)| Some((name.clone(), doors.decode.clone()?))).collect(),
-                self.gate.clone(),
-                tasks.clone(),
-                config.delivery.clone(),
-                config.listen.body.in_memory(),
-            ),
+            erasures: Erasures::new(following.clone(), store, self.profiles.clone()),
+            following,
             signs: Signs::new(desk.clone(), intake, Arc::clone(&metrics), Arc::clone(&stopping)),
             timeout: config.listen.timeout.get(),
         };

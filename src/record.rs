@@ -93,6 +93,9 @@ pub enum RecordError {
     /// Nobody put the interaction back after an input that went wrong.
     #[error("interaction {0} is being worked on")]
     Out(InteractionId),
+    /// Somebody whose data nobody can gather at once.
+    #[error("somebody's data are under {0} keys or more; erase them by their interactions")]
+    TooMany(usize),
 }
 
 impl RecordError {

@@ -12,10 +12,11 @@ use tandem::clock::{Clock, SystemClock};
 use tandem::config::Config;
 use tandem::delivery::{Reader, Source};
 use tandem::desk::{self, Claim, Desk, Priority, Setup, Work};
-use tandem::http::{Chats, Following, Gate, Hooks, Rooms, Signs, routes};
+use tandem::http::{Chats, Erasures, Following, Gate, Hooks, Rooms, Signs, routes};
 use tandem::intake::{Door, Intake, Keys as KeyRing};
 use tandem::interactions::Settings as Journey;
 use tandem::interactions::conduct::Cloud;
+use tandem::profiles::Profiles;
 use tandem::registry;
 use tandem::routing::Rules;
 use tandem::shutdown::Tasks;
@@ -143,11 +144,12 @@ impl Hub {
             },
             clouds: BTreeMap::from([("acs".into(), acs), ("connect".into(), connect)]),
             has_profiles: false,
-            id_key,
+            id_key: id_key.clone(),
             max_batch: config.desk.max_batch,
             capacities: config.desk.lanes,
             in_memory: config.desk.in_memory,
             fold_most: config.desk.snapshot,
+            unfiled_days: config.desk.unfiled_days,
         };
         let store: Arc<dyn Store> = Arc::new(Embedded::open(&folder.join("data"), Settings::default()).unwrap());
         let masters = MasterKeys::new(MasterKey::new(Zeroizing::new([7; 32])), vec![]);
@@ -162,18 +164,21 @@ impl Hub {
         let receivers = BTreeMap::from([("acs".into(), Door { receive, decode })]);
         let intake = Intake::new(desk.clone(), receivers, KeyRing::new(http), clock);
         let gate = Gate::new(Vec::new());
+        let profiles = Profiles::new(config.profiles.clone(), BTreeMap::new(), id_key).unwrap();
+        let following = Following::new(
+            desk.clone(),
+            Reader::new(Arc::clone(&store), keys, Source::new("bench", "main".into())),
+            decoders,
+            gate.clone(),
+            Tasks::new(),
+            config.delivery.clone(),
+            config.listen.body.in_memory(),
+        );
         let rooms = Rooms {
             hooks: Hooks::new(intake.clone(), config.listen.hooks, Arc::clone(&metrics)),
-            chats: Chats::new(desk.clone(), gate.clone(), config.listen.body.in_memory(), String::new()),
-            following: Following::new(
-                desk.clone(),
-                Reader::new(store, keys, Source::new("bench", "main".into())),
-                decoders,
-                gate,
-                Tasks::new(),
-                config.delivery.clone(),
-                config.listen.body.in_memory(),
-            ),
+            chats: Chats::new(desk.clone(), gate, config.listen.body.in_memory(), String::new()),
+            erasures: Erasures::new(following.clone(), store, profiles),
+            following,
             signs: Signs::new(desk.clone(), intake, metrics, Arc::new(AtomicBool::new(false))),
             timeout: config.listen.timeout.get(),
         };

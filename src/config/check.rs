@@ -71,6 +71,7 @@ fn bounds(config: &Config, sheet: &mut Sheet) {
         sheet.demand((1..=most).contains(&count), key, &count, &format!("from 1 to {most}"));
     }
     sheet.demand((100..=10_000_000).contains(&desk.snapshot), "desk.snapshot", &desk.snapshot, "from 100 to 10000000");
+    sheet.demand((1..=3_650).contains(&desk.unfiled_days), "desk.unfiled_days", &desk.unfiled_days, "from 1 to 3650");
     sheet.demand((1..=1_000).contains(&dispatch.attempts), "dispatch.attempts", &dispatch.attempts, "from 1 to 1000");
     // A worker that cannot hand in its outcome holds the cloud's answer and nobody knows.
     sheet.demand(

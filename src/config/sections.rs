@@ -230,11 +230,19 @@ pub struct Desk {
     pub in_memory: usize,
     /// Records that a restart may have to fold: the distance of snapshots.
     pub snapshot: u64,
+    /// Whole days for which inputs that belong to nobody can be read: those that were ignored or not understood.
+    pub unfiled_days: u32,
 }
 
 impl Default for Desk {
     fn default() -> Self {
-        Desk { max_batch: 512, lanes: desk::Capacities::default(), in_memory: 20_000, snapshot: 50_000 }
+        Desk {
+            max_batch: 512,
+            lanes: desk::Capacities::default(),
+            in_memory: 20_000,
+            snapshot: 50_000,
+            unfiled_days: 30,
+        }
     }
 }
 

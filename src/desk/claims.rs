@@ -13,7 +13,7 @@ use super::answer::{Overview, Status, tell};
 use super::outbox::Entry;
 use super::run::Writer;
 use super::work::Pending;
-use crate::interactions::{House, Interaction};
+use crate::interactions::{House, Interaction, erased};
 use crate::store::{SecretName, Store};
 
 /// When it is looked again whether the secret of a command is there, although nothing that yields it has had its outcome.
@@ -99,6 +99,10 @@ impl<S: Store + ?Sized> Writer<S> {
             self.let_die(id, entry.uncertain, "not done in time");
             return None;
         }
+        if let Some(why) = erased(&entry.command.action) {
+            self.let_die(id, entry.uncertain, why);
+            return None;
+        }
         let mut secrets = BTreeMap::new();
         for (role, name) in &entry.command.uses {
             let Ok(found) = SecretName::new(name).map(|name| self.vault.get(&name, self.now)).transpose() else {
@@ -180,7 +184,10 @@ impl<S: Store + ?Sized> Writer<S> {
                 let text = found.and_then(|found| String::from_utf8(found.reveal().to_vec()).ok());
                 tell(reply, text.map(Secret::new));
             }
-            Asked::Subjects(whose, reply) => tell(reply, self.subjects(&whose).ok()),
+            Asked::Subjects(whose, reply) => {
+                let found = self.subjects(&whose);
+                tell(reply, found.inspect_err(|error| tracing::error!(%error, "nobody can be erased so")).ok());
+            }
             Asked::Status(reply) => tell(reply, self.status()),
         }
     }

@@ -42,6 +42,8 @@ pub struct Setup {
     pub in_memory: usize,
     /// Records that a restart may have to fold.
     pub fold_most: u64,
+    /// Whole days for which what belongs to nobody can be read.
+    pub unfiled_days: u32,
 }
 
 impl Setup {
@@ -73,8 +75,8 @@ impl Setup {
     }
 
     /// The subject of what belongs to nobody that is known: one a day, so that its key can be let go with the day.
-    pub fn unfiled(&self, now: Timestamp) -> SubjectId {
-        SubjectId(Derive::entity("unfiled").part(&self.domain.0).number(u64::from(Day::of(now).0)).uuid())
+    pub fn unfiled(&self, day: Day) -> SubjectId {
+        SubjectId(Derive::entity("unfiled").part(&self.domain.0).number(u64::from(day.0)).uuid())
     }
 }
 

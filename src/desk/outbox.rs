@@ -7,7 +7,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tandem_sdk::model::{Command, CommandId, InstanceName, Lane};
+use tandem_sdk::model::{Command, CommandId, InstanceName, InteractionId, Lane};
 
 use crate::interactions::Owner;
 
@@ -131,6 +131,20 @@ impl Outbox {
                 entry.not_before = since;
                 self.heads.insert((since, order, lane));
             }
+        }
+    }
+
+    /// Whose commands have no outcome yet.
+    pub(super) fn interactions(&self) -> BTreeSet<InteractionId> {
+        let owners = self.entries.values().map(|entry| entry.owner);
+        owners.filter_map(|owner| if let Owner::Interaction(id) = owner { Some(id) } else { None }).collect()
+    }
+
+    /// Puts a command that lost its personal values in the place of the one that has them. What is in flight with them
+    /// cannot be called back.
+    pub(super) fn replace(&mut self, command: &Command) {
+        if let Some(entry) = self.entries.get_mut(&command.id) {
+            entry.command = Arc::new(command.clone());
         }
     }
 

@@ -33,7 +33,7 @@ const DEAD: u8 = 4;
 const SAME: u8 = 5;
 
 /// Subjects that one person may have at most.
-const RELATED: usize = 10_000;
+pub(super) const RELATED: usize = 10_000;
 
 pub(super) fn stored(subject: SubjectId) -> StoredSubject {
     StoredSubject(*subject.0.as_bytes())

@@ -1,5 +1,7 @@
 //! What people ask of the desk: send back what is in quarantine or dead, discard it, erase somebody.
 
+use std::collections::BTreeSet;
+
 use tandem_sdk::model::{CommandId, Identity, IdentityKind, InteractionId, PartyKey, Personals, SubjectId};
 
 use super::answer::Done;
@@ -8,7 +10,9 @@ use super::work::{Incoming, Pending, digest, key_error};
 use super::{claims::Whose, persist};
 use crate::interactions::conduct::order;
 use crate::interactions::{Input, Interaction, Owner};
-use crate::record::RecordError;
+use crate::record::{Record, RecordError};
+use crate::store::rows::data_key;
+use crate::store::rows::dedupe::Day;
 use crate::store::rows::quarantined::QuarantineKey;
 use crate::store::{Keyspace, Store, SubjectId as StoredSubject};
 
@@ -83,11 +87,16 @@ impl<S: Store + ?Sized> Writer<S> {
     /// nobody; what is in memory is taken out.
     pub(super) fn erase(&mut self, pending: &mut Pending, subjects: Vec<SubjectId>) -> Result<Done, RecordError> {
         let seq = self.next(pending);
+        // What is owed is in memory, whether its interaction still is or not.
+        for id in self.outbox.interactions() {
+            self.look_at(id)?;
+        }
         for subject in &subjects {
             self.keys.destroy(persist::stored(*subject), &mut pending.rows)?;
         }
         for mut it in self.shelf.of_subjects(&subjects) {
             drop(it.detach());
+            it.owed.values().for_each(|command| self.outbox.replace(command));
             self.shelf.put_dirty(it, seq);
         }
         let is_theirs = |leg: &tandem_sdk::model::LegRef| subjects.contains(&SubjectId(leg.id().0));
@@ -95,34 +104,63 @@ impl<S: Store + ?Sized> Writer<S> {
             drop(parked.fact.detach());
             self.house_dirty.get_or_insert(seq);
         }
-        self.enter_for_nobody(pending, Input::Erased { subjects }, &[])?;
+        let nobody = self.setup.unfiled(Day::of(self.now));
+        self.enter_for_nobody(pending, nobody, Input::Erased { subjects }, &[])?;
         Ok(Done::default())
+    }
+
+    /// Destroys the keys of what belonged to nobody and came on days that are long enough ago.
+    pub(super) fn let_go_of_unfiled(&self, pending: &mut Pending) -> Result<(), RecordError> {
+        let first = self.log.first_seq().map_err(key_error)?;
+        let first = self.log.read(first, 1, usize::MAX).map_err(key_error)?;
+        let Some((_, first)) = first.first() else { return Ok(()) };
+        let first = Day::of(Record::decode_plain(first)?.recorded_at);
+        let kept = Day::of(self.now).0.saturating_sub(self.setup.unfiled_days);
+        for day in (first.0..kept).map(Day) {
+            let subject = persist::stored(self.setup.unfiled(day));
+            if self.store.contains(Keyspace::Keys, &data_key::encode(subject)).map_err(key_error)? {
+                self.keys.destroy(subject, &mut pending.rows)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whose data somebody's are: every subject under whose key they may be sealed.
     pub(super) fn subjects(&self, whose: &Whose) -> Result<Vec<SubjectId>, RecordError> {
-        let mut found = Vec::new();
+        let mut new = Vec::new();
         match whose {
-            Whose::Party(party) => found.extend(persist::subjects_of(*party, &*self.store).map_err(key_error)?),
+            Whose::Party(party) => new.extend(self.subjects_of(*party)?),
             Whose::Identity(identity) => {
                 for party in self.parties(identity) {
-                    found.extend(persist::subjects_of(party, &*self.store).map_err(key_error)?);
+                    new.extend(self.subjects_of(party)?);
                 }
             }
             Whose::Interaction(id) => {
                 if let Some(it) = self.find_interaction(*id) {
-                    found.push(it.subject);
+                    new.push(it.subject);
                     // What was parked before its contact was known is sealed under the contact's own key.
-                    found.extend(it.legs.iter().map(|leg| SubjectId(leg.leg.id().0)));
+                    new.extend(it.legs.iter().map(|leg| SubjectId(leg.leg.id().0)));
                 }
             }
         }
-        for subject in found.clone() {
-            found.extend(persist::same_as(subject, &*self.store).map_err(key_error)?);
+        let mut found = BTreeSet::new();
+        while let Some(subject) = new.pop() {
+            if found.len() >= persist::RELATED {
+                return Err(RecordError::TooMany(found.len()));
+            }
+            if persist::stored(subject) != StoredSubject::HOUSE && found.insert(subject) {
+                new.extend(persist::same_as(subject, &*self.store).map_err(key_error)?);
+            }
         }
-        found.sort();
-        found.dedup();
-        found.retain(|subject| persist::stored(*subject) != StoredSubject::HOUSE);
+        Ok(found.into_iter().collect())
+    }
+
+    /// The subjects whose data are a party's, their own among them; none where nothing was ever heard of them.
+    fn subjects_of(&self, party: PartyKey) -> Result<Vec<SubjectId>, RecordError> {
+        let mut found = persist::subjects_of(party, &*self.store).map_err(key_error)?;
+        if !found.is_empty() {
+            found.push(SubjectId(party.0));
+        }
         Ok(found)
     }
 

@@ -25,7 +25,7 @@ use crate::record::RecordError;
 use crate::routing::Rules;
 use crate::store::rows::dedupe::Day;
 use crate::store::rows::meta::{MetaKey, MetaName};
-use crate::store::{AppendError, Keys, Keyspace, Log, LogBatch, Store, Vault};
+use crate::store::{AppendError, Keys, Keyspace, Log, LogBatch, Store, SubjectId as StoredSubject, Vault};
 
 /// How long the desk sleeps at most when nothing is due.
 const IDLE: Duration = Duration::from_millis(500);
@@ -222,7 +222,9 @@ impl<S: Store + ?Sized> Writer<S> {
         let mut pending = Pending::default();
         let activated = Input::Activated { rules: self.rules.version().to_owned() };
         let text = self.rules.text().as_bytes().to_vec();
-        if let Err(error) = self.enter_for_nobody(&mut pending, activated, &text) {
+        // Nobody's either, but it is to be had as long as the log.
+        let house = SubjectId(uuid::Uuid::from_bytes(StoredSubject::HOUSE.0));
+        if let Err(error) = self.enter_for_nobody(&mut pending, house, activated, &text) {
             tracing::error!(%error, "the rules could not be written down");
         }
         if let Err(error) = self.house_turn(&mut pending, Input::Resumed {}, None, &[]) {
@@ -258,6 +260,11 @@ impl<S: Store + ?Sized> Writer<S> {
         let oldest = Day(*today.remembered().start());
         if let Err(error) = self.store.drop_before(Keyspace::Dedupe, oldest.bucket()) {
             tracing::warn!(%error, "old dedupe keys were not let go; tomorrow again");
+        }
+        let mut pending = Pending::default();
+        match self.let_go_of_unfiled(&mut pending) {
+            Ok(()) => self.commit_or_say(pending),
+            Err(error) => tracing::warn!(%error, "what belonged to nobody was not let go; tomorrow again"),
         }
     }
 
@@ -518,18 +525,16 @@ impl<S: Store + ?Sized> Writer<S> {
     }
 
     /// A record that belongs to nobody, for what must be in the log but changes nothing.
-    pub(super) fn enter_for_nobody(&self, pending: &mut Pending, input: Input, body: &[u8]) -> Result<(), RecordError> {
+    pub(super) fn enter_for_nobody(
+        &self,
+        pending: &mut Pending,
+        subject: SubjectId,
+        input: Input,
+        body: &[u8],
+    ) -> Result<(), RecordError> {
         self.enter(
             pending,
-            Entering {
-                owner: Owner::Nobody,
-                subject: self.setup.unfiled(self.now),
-                opens: None,
-                input,
-                facts: Vec::new(),
-                steps: Vec::new(),
-                body,
-            },
+            Entering { owner: Owner::Nobody, subject, opens: None, input, facts: Vec::new(), steps: Vec::new(), body },
         )
     }
 }

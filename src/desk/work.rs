@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use tandem_sdk::doors::{Decoded, Envelope};
 use tandem_sdk::error::AdapterError;
 use tandem_sdk::model::{
-    CommandId, Derive, Fact, InstanceName, InteractionId, LegId, LegRef, Outcome, PartyKey, SubjectId,
+    CommandId, Derive, Fact, FactKind, InstanceName, InteractionId, LegId, LegRef, Outcome, PartyKey, Role, SubjectId,
 };
 use tandem_sdk::secret::{Secret, SecretRole};
 
@@ -249,7 +249,7 @@ impl<S: Store + ?Sized> Writer<S> {
                 pending.rows.put(Keyspace::Quarantine, key, crate::store::Frame::encode(why.as_bytes(), None)?);
             }
         }
-        let subject = self.setup.unfiled(self.now);
+        let subject = self.setup.unfiled(Day::of(self.now));
         self.enter(
             pending,
             Entering { owner: Owner::Nobody, subject, opens: None, input, facts: Vec::new(), steps: Vec::new(), body },
@@ -286,7 +286,7 @@ impl<S: Store + ?Sized> Writer<S> {
                 let channel = channel_of(&lead.leg, lead.channel.as_ref());
                 let opening = Opening { generation, continued_from, channel, agent_parties };
                 let id = lead.leg.id().opens(generation);
-                let subject = subject_of(lead, id, self.context(pending).known().hub);
+                let subject = subject_of(lead, id, self.setup.known().hub, &opening.agent_parties);
                 (Some(begin(id, subject, &opening, self.now)), Some(opening))
             }
         };
@@ -334,7 +334,7 @@ impl<S: Store + ?Sized> Writer<S> {
         if is_closing(&steps) && self.house.is_waited_on_by(it.id) {
             wanted.push(Input::AgentUnneeded { interaction: it.id });
         }
-        for party in it.customer.key.into_iter().chain(it.customer.account) {
+        for party in people(&it, &facts, self.setup.known().hub) {
             if self.is_news(party, subject) {
                 pending.rows.put(Keyspace::Refs, persist::party_ref(party, subject), Vec::new());
             }
@@ -581,14 +581,24 @@ pub(super) fn begin(id: InteractionId, subject: SubjectId, opening: &Opening, no
     it
 }
 
-/// Whose data an interaction holds: the customer's, where the first fact tells who that is, else its own.
-fn subject_of(lead: &Fact, id: InteractionId, hub: Option<PartyKey>) -> SubjectId {
-    let parties = lead.author.iter().chain(&lead.members).filter_map(|party| party.key);
-    let customer = parties.into_iter().find(|party| Some(*party) != hub);
-    match customer {
-        Some(party) if lead.leg.kind == "thread" => SubjectId(party.0),
+/// Whose data an interaction holds: the customer's, where they open it by what they write, else its own. Whoever made the
+/// thread or was put into it may be a backend that does so for every customer, and says nothing of whose it is.
+fn subject_of(lead: &Fact, id: InteractionId, hub: Option<PartyKey>, agents: &[PartyKey]) -> SubjectId {
+    let author = lead.author.as_ref().and_then(|author| author.key);
+    match author.filter(|author| Some(*author) != hub && !agents.contains(author)) {
+        Some(author) if lead.leg.kind == "thread" && lead.kind == FactKind::MessagePosted => SubjectId(author.0),
         _ => SubjectId(id.0),
     }
+}
+
+/// Everybody whose personal values an interaction's record may hold: its customer, and whoever else was on its legs and is
+/// neither the hub nor one of its agents.
+fn people(it: &Interaction, facts: &[Fact], hub: Option<PartyKey>) -> Vec<PartyKey> {
+    let parties = facts.iter().flat_map(|fact| fact.author.iter().chain(&fact.participant).chain(&fact.members));
+    let outside = parties.filter(|party| party.role.is_none_or(|role| role == Role::Customer));
+    let named = outside.filter_map(|party| party.key);
+    let people = named.filter(|party| Some(*party) != hub && !it.agent_parties.contains(party));
+    people.chain(it.customer.key).chain(it.customer.account).collect()
 }
 
 /// 16 bytes that stand for these parts.

@@ -20,6 +20,7 @@ mod view;
 
 pub use access::{Access, Gate};
 pub use chats::Chats;
+pub use erasures::Erasures;
 pub use following::Following;
 pub use hooks::Hooks;
 pub use problem::{Code, problem};

@@ -8,11 +8,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::chats::Chats;
+use super::erasures::Erasures;
 use super::following::Following;
 use super::hooks::Hooks;
 use super::problem::{Code, problem};
 use super::signs::Signs;
-use super::{agents, deadletters, erasures, events, interactions, quarantine};
+use super::{agents, deadletters, events, interactions, quarantine};
 
 /// The rooms that answer the door.
 pub struct Rooms {
@@ -22,6 +23,8 @@ pub struct Rooms {
     pub chats: Chats,
     /// CDP, CRM and people follow here.
     pub following: Following,
+    /// Customers are erased here.
+    pub erasures: Erasures,
     /// Whoever runs the hub looks here.
     pub signs: Signs,
     /// How long a request may take.
@@ -37,8 +40,8 @@ pub fn routes(rooms: Rooms) -> Router {
         .merge(interactions::routes(rooms.following.clone()))
         .merge(agents::routes(rooms.following.clone()))
         .merge(quarantine::routes(rooms.following.clone()))
-        .merge(deadletters::routes(rooms.following.clone()))
-        .merge(erasures::routes(rooms.following))
+        .merge(deadletters::routes(rooms.following))
+        .merge(rooms.erasures.routes())
         .merge(rooms.signs.routes())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, rooms.timeout))
         .fallback(|| async { problem(Code::NotFound, "no such address") })

@@ -49,13 +49,20 @@ impl Interaction {
             _ if command.uses.values().any(is_gone) => {
                 Some("a token that it needs went with the end of the interaction")
             }
-            Action::Say { content, .. } if content.text.is_none() => Some("what it was to say was erased"),
-            Action::Join { member, .. } if member.address.is_none() => Some("whom it was about was erased"),
-            Action::Leave { address, .. } | Action::IssueToken { address } if address.is_none() => {
-                Some("whom it was about was erased")
-            }
-            _ => None,
+            action => erased(action),
         }
+    }
+}
+
+/// What a command lacks that was erased, if without it there is nothing to do.
+pub fn erased(action: &Action) -> Option<&'static str> {
+    match action {
+        Action::Say { content, .. } if content.text.is_none() => Some("what it was to say was erased"),
+        Action::Join { member, .. } if member.address.is_none() => Some("whom it was about was erased"),
+        Action::Leave { address, .. } | Action::IssueToken { address } if address.is_none() => {
+            Some("whom it was about was erased")
+        }
+        _ => None,
     }
 }
 

@@ -21,7 +21,7 @@ mod step;
 
 use chain::placement_in;
 pub use correlate::{Belongs, generation_for, relatives};
-pub use dead::{DEAD_MOST, Dead};
+pub use dead::{DEAD_MOST, Dead, erased};
 pub use fold::{Change, Known};
 pub(crate) use house::asks_about_parked;
 pub use house::{Agent, House, Parked};

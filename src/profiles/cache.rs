@@ -103,9 +103,10 @@ impl Cache {
         }
     }
 
-    /// Forgets a person, for instance because they are erased or their profile changed.
-    pub fn forget(&mut self, key: CacheKey) {
-        self.kept.remove(&key);
+    /// Forgets everybody.
+    pub fn clear(&mut self) {
+        self.kept.clear();
+        self.order.clear();
     }
 
     /// How many answers are remembered.
@@ -182,10 +183,10 @@ mod tests {
     }
 
     #[test]
-    fn a_person_can_be_forgotten() {
+    fn everybody_can_be_forgotten() {
         let mut cache = cache(2);
         cache.put(key("a"), Some(profile("a")), at(0));
-        cache.forget(key("a"));
+        cache.clear();
         assert!(cache.get(key("a"), at(0)).is_none());
     }
 

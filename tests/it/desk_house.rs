@@ -82,6 +82,7 @@ pub(crate) fn setup(journey: Settings, has_profiles: bool) -> Setup {
         capacities: Capacities::default(),
         in_memory: 100,
         fold_most: 1000,
+        unfiled_days: 30,
     }
 }
 

@@ -2,14 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
+use std::ops::Bound;
+
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tandem::desk::{Priority, Work};
-use tandem::interactions::ChatRequest;
+use tandem::interactions::{ChatRequest, State};
+use tandem::store::Keyspace;
 use tandem_sdk::error::{AdapterError, ErrorKind};
-use tandem_sdk::model::{Action, Identity, IdentityKind, Outcome, Role};
+use tandem_sdk::model::{Action, Fact, FactKind, Identity, IdentityKind, LegRef, Outcome, Party, Role};
 
-use crate::desk_house::{contact, said, thread};
+use crate::desk_house::{HUB, contact, contact_fact, said, thread};
 use crate::follow_house::{FollowHouse, OPERATE, OPERATE_TEXT, READ, TEXT};
 
 /// What must not be found once it was erased.
@@ -166,5 +169,210 @@ async fn who_may_not_erase_and_who_is_not_known() {
         let got = house.ask(Method::POST, "/v1/erasures", OPERATE, Some(wrong.clone())).await;
         assert_eq!(got.status, StatusCode::BAD_REQUEST, "{wrong}");
         assert!(got.json()["detail"].as_str().unwrap().contains("expected"), "{}", got.text);
+    }
+}
+
+/// A backend makes a thread as it makes all of them: with an identity of its own, with the hub and these people in it.
+async fn a_thread_of_the_backend(house: &mut FollowHouse, native: &str, people: &[&str]) -> LegRef {
+    let mut leg = thread();
+    leg.native = native.into();
+    let mut made = Fact::new(FactKind::LegInitiated, leg.clone(), house.now(), "leg.initiated");
+    let party = |address: &str| Party { address: address.into(), name: address.into(), ..Party::default() };
+    made.author = Some(party("8:acs:backend"));
+    made.members = ["8:acs:backend", HUB].iter().chain(people).map(|address| party(address)).collect();
+    house.tell("acs", vec![made]).await;
+    leg
+}
+
+/// The one interaction with a leg of this native id.
+async fn interaction_on(house: &FollowHouse, native: &str) -> String {
+    for listed in house.desk.interactions(100).await.unwrap() {
+        let it = house.desk.interaction(listed.id).await.unwrap().unwrap();
+        if it.legs.iter().any(|leg| leg.leg.native == native) {
+            return it.id.to_string();
+        }
+    }
+    panic!("nobody knows {native}");
+}
+
+#[tokio::test]
+async fn erasing_one_customer_leaves_the_others_whose_threads_the_same_backend_made() {
+    let mut house = FollowHouse::open();
+    for (n, customer) in ["8:acs:anna", "8:acs:bert", "8:acs:carl"].into_iter().enumerate() {
+        let leg = a_thread_of_the_backend(&mut house, &format!("19:b{n}"), &[customer]).await;
+        house.tell("acs", vec![said(leg, house.now(), "1", customer, None, &format!("words of {customer}"))]).await;
+    }
+    let first = interaction_on(&house, "19:b0").await;
+    assert_eq!(erase(&house, json!({"interaction": first})).await, StatusCode::OK);
+    let log = house.whole_log().await;
+    assert!(!log.contains("8:acs:anna"), "{log}");
+    assert!(log.contains("words of 8:acs:bert") && log.contains("words of 8:acs:carl"));
+
+    let second = json!({"identity": {"kind": "communication_user", "value": "8:acs:bert"}});
+    assert_eq!(erase(&house, second).await, StatusCode::OK);
+    let log = house.whole_log().await;
+    assert!(!log.contains("8:acs:bert"), "{log}");
+    assert!(log.contains("words of 8:acs:carl"));
+}
+
+#[tokio::test]
+async fn whoever_was_in_a_thread_is_found_although_somebody_else_wrote_or_nobody_did() {
+    let mut house = FollowHouse::open();
+    let group = a_thread_of_the_backend(&mut house, "19:group", &["8:acs:anna", "8:acs:bert"]).await;
+    house.tell("acs", vec![said(group.clone(), house.now(), "1", "8:acs:anna", None, "I write")]).await;
+    let mut joined = Fact::new(FactKind::ParticipantJoined, group, house.now(), "participant.joined/1");
+    joined.participant = Some(Party { address: "8:acs:carl".into(), ..Party::default() });
+    house.tell("acs", vec![joined]).await;
+    a_thread_of_the_backend(&mut house, "19:silent", &["8:acs:dora"]).await;
+
+    for (silent, gone) in [("8:acs:dora", &["8:acs:dora"][..]), ("8:acs:bert", &["8:acs:bert", "I write"])] {
+        let log = house.whole_log().await;
+        assert!(gone.iter().all(|gone| log.contains(gone)), "{silent}");
+        let body = json!({"identity": {"kind": "communication_user", "value": silent}});
+        assert_eq!(erase(&house, body).await, StatusCode::OK, "{silent}");
+        let log = house.whole_log().await;
+        assert!(gone.iter().all(|gone| !log.contains(gone)), "{silent}: {log}");
+    }
+    let again = json!({"identity": {"kind": "communication_user", "value": "8:acs:carl"}});
+    assert_eq!(erase(&house, again).await, StatusCode::OK);
+    let hub = json!({"identity": {"kind": "communication_user", "value": HUB}});
+    assert_eq!(erase(&house, hub).await, StatusCode::NOT_FOUND, "the hub is nobody");
+}
+
+#[tokio::test]
+async fn an_erasure_reaches_what_was_parked_for_a_later_conversation_of_the_same_user() {
+    let mut house = FollowHouse::open();
+    house.carry_all().await;
+    let phone = identity(IdentityKind::Phone, "+4315550199");
+    let request = ChatRequest { key: "key-1".to_owned(), identities: vec![phone], ..ChatRequest::default() };
+    house.desk.submit(Priority::Webhook, Work::Chat(Box::new(request))).await.unwrap();
+    house.carry_all().await;
+    house.tell("acs", vec![said(thread(), house.now(), "1", "8:acs:agent", None, "first words")]).await;
+    house.carry_all().await;
+    house.tell("acs", vec![Fact::new(FactKind::LegEnded, thread(), house.now(), "leg.ended")]).await;
+    house.carry_all().await;
+    house.wait(60).await;
+    house.carry_all().await;
+    house.wait(60).await;
+    assert!(house.desk.interactions(10).await.unwrap().iter().all(|it| it.state == State::Closed));
+
+    // The same user comes back, and no caller vouches for them; somebody speaks on the contact before the hub knows it.
+    house.tell("acs", vec![said(thread(), house.now(), "2", "8:acs:agent", None, "second words")]).await;
+    let mut parked = false;
+    while let Some(claim) = house.claim().await {
+        let outcome = match &claim.command.action {
+            Action::Place { .. } => {
+                let answer = said(contact("c2"), house.now(), "m1", "a", Some(Role::Bot), "parked words");
+                house.tell("connect", vec![answer]).await;
+                parked = house.desk.house().await.unwrap().parked.len() == 1;
+                Outcome::Placed { leg: contact("c2"), participant: "p-2".into() }
+            }
+            Action::Say { .. } => Outcome::Said { message: "n".into(), at: None },
+            Action::Inquire { .. } | Action::Trace { .. } | Action::Recall { .. } => {
+                Outcome::Observed { facts: vec![] }
+            }
+            _ => Outcome::Done {},
+        };
+        house.settle(&claim, Ok(outcome)).await;
+    }
+    assert!(parked, "it waited for its contact");
+    assert!(house.whole_log().await.contains("parked words"));
+
+    let body = json!({"identity": {"kind": "phone", "value": "+4315550199"}});
+    assert_eq!(erase(&house, body).await, StatusCode::OK);
+    let log = house.whole_log().await;
+    for words in ["first words", "second words", "parked words"] {
+        assert!(!log.contains(words), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_understood_can_be_read_for_a_while_only() {
+    let mut house = FollowHouse::open();
+    house.post(br#"{"id": "1", "text": "canary-words"}"#).await;
+    let list = house.get("/v1/quarantine", OPERATE).await.json();
+    let id = list["quarantine"][0]["id"].as_str().unwrap().to_owned();
+    house.wait(29 * 86_400).await;
+    house.post(br#"{"id": "2", "text": "canary-answer"}"#).await;
+    assert_eq!(canaries_in(&house.whole_log().await), ["canary-words", "canary-answer"]);
+
+    for life in ["this one", "the next one"] {
+        if life == "this one" {
+            house.wait(2 * 86_400).await;
+        } else {
+            house = house.restart().await;
+        }
+        let log = house.whole_log().await;
+        assert_eq!(canaries_in(&log), ["canary-answer"], "{life}");
+        assert!(log.contains("queue-general"), "the rules are kept: {life}");
+        house.mend_the_mapping();
+        let got = house.post_to(&format!("/v1/quarantine/{id}/redrive"), OPERATE).await;
+        assert_eq!(got.status, StatusCode::GONE, "{life}: {}", got.text);
+        assert!(got.text.contains("no longer kept"), "{life}: {}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_takes_the_keys_out_of_the_files_and_the_profile_out_of_memory() {
+    let (house, id) = a_chat_with_canaries().await;
+    let who = [identity(IdentityKind::Phone, "+4315550199")];
+    for _ in 0..2 {
+        house.profiles.lookup(&who, house.now()).await;
+    }
+    assert_eq!(house.cdp_asked(), 1);
+    let keys = house.store.range(Keyspace::Keys, Bound::Unbounded, Bound::Unbounded, 1000).unwrap();
+    let on_disk = |house: &FollowHouse, wrapped: &[u8]| {
+        house.bytes_on_disk().windows(wrapped.len()).any(|window| window == wrapped)
+    };
+    assert!(keys.iter().all(|(_, wrapped)| on_disk(&house, wrapped)));
+
+    let body = json!({"identity": {"kind": "phone", "value": "+4315550199"}});
+    let got = house.ask(Method::POST, "/v1/erasures", OPERATE, Some(body)).await;
+    assert_eq!((got.status, &got.json()["scrubbed"]), (StatusCode::OK, &true.into()), "{}", got.text);
+    let kept = house.store.range(Keyspace::Keys, Bound::Unbounded, Bound::Unbounded, 1000).unwrap();
+    let gone: Vec<_> = keys.iter().filter(|key| !kept.contains(key)).collect();
+    assert!(!gone.is_empty());
+    for (_, wrapped) in gone {
+        assert!(!on_disk(&house, wrapped), "{id}");
+    }
+    house.profiles.lookup(&who, house.now()).await;
+    assert_eq!(house.cdp_asked(), 2, "nobody remembers the profile");
+}
+
+#[tokio::test]
+async fn what_was_owed_to_a_cloud_does_not_go_there_after_an_erasure() {
+    let mut house = FollowHouse::open();
+    house.carry_all().await;
+    house.say("1", "I need help").await;
+    house.carry_all().await;
+    house.wait(1).await;
+    house.tell("connect", vec![contact_fact(FactKind::LegConnected, "c1", house.now(), Some("agent-1"))]).await;
+    house.carry_all().await;
+    // What goes to the customer needs no secret of the interaction's own, which would be gone with its key.
+    for (id, text) in [("m1", "canary-words"), ("m2", "canary-answer")] {
+        house.tell("connect", vec![said(contact("c1"), house.now(), id, "a", Some(Role::Agent), text)]).await;
+    }
+    let on_its_way = house.claim().await.unwrap();
+    let Action::Say { content, .. } = &on_its_way.command.action else { panic!("{:?}", on_its_way.command) };
+    assert_eq!(content.text.reveal(), Some("canary-words"));
+
+    let body = json!({"identity": {"kind": "communication_user", "value": "8:acs:customer"}});
+    assert_eq!(erase(&house, body).await, StatusCode::OK);
+    house.desk.defer(on_its_way.command.id, house.now(), false, true);
+    let mut house = house;
+    for life in ["this one", "the next one"] {
+        while let Some(claim) = house.claim().await {
+            if let Action::Say { content, .. } = &claim.command.action {
+                panic!("{life}: {:?}", content.text.reveal());
+            }
+            house.settle(&claim, Ok(Outcome::Observed { facts: vec![] })).await;
+        }
+        let letters = house.get("/v1/deadletters", OPERATE_TEXT).await;
+        let unsaid =
+            letters.json()["deadletters"].as_array().unwrap().iter().filter(|dead| dead["action"] == "say").count();
+        assert_eq!(unsaid, 2, "{life}: {}", letters.text);
+        if life == "this one" {
+            house = house.restart().await;
+        }
     }
 }

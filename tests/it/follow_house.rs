@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,16 +18,17 @@ use tandem::clock::{Clock, SetClock};
 use tandem::config::{Delivery, Period, Scope};
 use tandem::delivery::{Reader, Sight, Source};
 use tandem::desk::{self, Claim, Desk, Incoming, Priority, Setup, Work};
-use tandem::http::{Access, Chats, Following, Gate, Hooks, Rooms, Signs, routes, serve};
+use tandem::http::{Access, Chats, Erasures, Following, Gate, Hooks, Rooms, Signs, routes, serve};
 use tandem::intake::{Intake, Keys as KeyRing};
 use tandem::interactions::Settings;
+use tandem::profiles::Profiles;
 use tandem::routing::Rules;
 use tandem::shutdown::Tasks;
 use tandem::store::{Embedded, Keys, MasterKey, MasterKeys, SeededEntropy, Store};
 use tandem::telemetry::Metrics;
-use tandem_sdk::doors::{Decode, Decoded, Envelope};
+use tandem_sdk::doors::{Answer, Decode, Decoded, Envelope, Lookup};
 use tandem_sdk::error::AdapterError;
-use tandem_sdk::model::{Action, Fact, Outcome};
+use tandem_sdk::model::{Action, Fact, Identity, Outcome, Profile};
 use tandem_sdk::secret::{Secret, SecretRole};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -65,8 +66,22 @@ pub(crate) struct FollowHouse {
     envelopes: u32,
     client: reqwest::Client,
     reader: Reader,
+    cdp: Arc<Cdp>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) profiles: Profiles,
     pub(crate) desk: Desk,
     pub(crate) base: String,
+}
+
+/// A CDP that knows everybody, and counts how often it was asked.
+#[derive(Default)]
+struct Cdp(AtomicUsize);
+
+impl Lookup for Cdp {
+    fn lookup<'a>(&'a self, _: &'a [Identity]) -> Answer<'a, Result<Option<Profile>, AdapterError>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async { Ok(Some(Profile { id: "C-1".into(), ..Profile::default() })) })
+    }
 }
 
 /// An answer, read to its end.
@@ -140,12 +155,16 @@ impl FollowHouse {
         let metrics = Arc::new(Metrics::new());
         let doors: BTreeMap<_, Arc<dyn Decode>> =
             BTreeMap::from([("acs".into(), Arc::clone(&door) as Arc<dyn Decode>)]);
-        let reader = Reader::new(store, keys, Source::new("test", setup.domain.clone()));
+        let reader = Reader::new(Arc::clone(&store), keys, Source::new("test", setup.domain.clone()));
         let following =
             Following::new(desk.clone(), reader.clone(), doors, gate(), tasks.clone(), delivery.clone(), 64 * 1024);
+        let cdp = Arc::new(Cdp::default());
+        let lookups = BTreeMap::from([("cdp".into(), Arc::clone(&cdp) as Arc<dyn Lookup>)]);
+        let profiles = Profiles::new(tandem::profiles::Settings::default(), lookups, setup.id_key.clone()).unwrap();
         let rooms = Rooms {
             hooks: Hooks::new(intake.clone(), 4, Arc::clone(&metrics)),
             chats: Chats::new(desk.clone(), gate(), 64 * 1024, "https://chat.example".to_owned()),
+            erasures: Erasures::new(following.clone(), Arc::clone(&store), profiles.clone()),
             following,
             signs: Signs::new(desk.clone(), intake, metrics, Arc::default()),
             timeout: Duration::from_secs(10),
@@ -166,6 +185,9 @@ impl FollowHouse {
             envelopes: 0,
             client,
             reader,
+            cdp,
+            store,
+            profiles,
             desk,
             base,
         }
@@ -270,6 +292,11 @@ impl FollowHouse {
             let outcome = usual_outcome(&claim.command.action);
             self.settle(&claim, Ok(outcome)).await;
         }
+    }
+
+    /// How often the CDP was asked.
+    pub(crate) fn cdp_asked(&self) -> usize {
+        self.cdp.0.load(Ordering::Relaxed)
     }
 
     /// Asks the front desk.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -19,15 +20,17 @@ use tandem::clock::{Clock, SystemClock};
 use tandem::config::Config;
 use tandem::delivery::{Reader, Sight, Source};
 use tandem::desk::{self, Desk};
-use tandem::http::{Chats, Following, Gate, Hooks, Rooms, Signs, routes, serve};
+use tandem::http::{Chats, Erasures, Following, Gate, Hooks, Rooms, Signs, routes, serve};
 use tandem::intake::{Door, Intake, Keys as KeyRing};
 use tandem::interactions::{Input, Owner, Understood};
+use tandem::profiles::Profiles;
 use tandem::routing::Rules;
 use tandem::shutdown::Tasks;
 use tandem::store::{
     Batch, Bucket, Embedded, Keys, Keyspace, MasterKey, MasterKeys, OsEntropy, Settings, Store, StoreError,
 };
 use tandem::telemetry::Metrics;
+use tandem_sdk::model::IdKey;
 use tandem_sdk::sim::{Authority, RsaIdentity, Served};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -223,7 +226,7 @@ impl House {
         let intake = Intake::new(desk.clone(), receivers.collect(), KeyRing::new(http.clone()), clock);
         let decoders = app.doors().iter().filter_map(|(name, doors)| Some((name.clone(), doors.decode.clone()?)));
         let (metrics, tasks, gate) = (Arc::new(Metrics::new()), Tasks::new(), Gate::new(Vec::new()));
-        let reader = Reader::new(store, data_keys, Source::new("test", config.deployment.domain.clone()));
+        let reader = Reader::new(Arc::clone(&store), data_keys, Source::new("test", config.deployment.domain.clone()));
         let body = config.listen.body.in_memory();
         let following = Following::new(
             desk.clone(),
@@ -234,9 +237,11 @@ impl House {
             config.delivery.clone(),
             body,
         );
+        let profiles = Profiles::new(config.profiles.clone(), BTreeMap::new(), IdKey::new(key.as_bytes())).unwrap();
         let rooms = Rooms {
             hooks: Hooks::new(intake.clone(), config.listen.hooks, Arc::clone(&metrics)),
             chats: Chats::new(desk.clone(), gate, body, "https://chat.example".to_owned()),
+            erasures: Erasures::new(following.clone(), store, profiles),
             following,
             signs: Signs::new(desk.clone(), intake, metrics, Arc::default()),
             timeout: Duration::from_secs(10),

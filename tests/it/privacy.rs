@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -12,8 +14,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tandem::record::Record;
+use tandem::store::rows::secret::SecretKey;
 use tandem::store::{
-    Embedded, FIRST_SEQ, Keys, Keyspace, Log, MasterKey, MasterKeys, OsEntropy, Settings, Store, StoreError,
+    Embedded, FIRST_SEQ, Keys, Keyspace, Log, MasterKey, MasterKeys, OsEntropy, SecretName, Settings, Store,
+    StoreError, Vault,
 };
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -39,13 +43,19 @@ const THEIRS: [&str; 7] = [SAID, ANSWERED, PHONE, EMAIL, NAME, TOPIC, ORDER];
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_personal_is_in_plain_anywhere_and_after_an_erasure_it_is_nowhere() {
     let mut town = Town::raise().await;
-    let (interaction, token) = town.journey().await;
+    let (interaction, token) = town.journey("closed").await;
+    let (open, other_token) = town.journey("open").await;
     town.garble().await;
     town.stop().await;
 
     let mut needles: Vec<String> = THEIRS.iter().map(|&canary| canary.to_owned()).collect();
     needles.extend([GARBLED, "canary-said-7f3e", "canary-answered-51ab", "Jane Doe", "C-1001"].map(str::to_owned));
-    needles.push(token);
+    needles.extend([token, other_token]);
+    let secrets = town.secrets().await;
+    for whose in ["hub/", "agent/", &format!("i/{open}/1/participant"), &format!("i/{open}/1/connection")] {
+        assert!(secrets.iter().any(|(name, _)| name.starts_with(whose)), "no {whose} among {:?}", secrets.keys());
+    }
+    needles.extend(secrets.into_values());
     for file in ["hook", "eventbridge", "connect", "cdp", "master", "id", "acs"] {
         needles.push(std::fs::read_to_string(town.path(&format!("{file}.key"))).unwrap());
     }
@@ -165,12 +175,12 @@ impl Town {
         answer.json().await.unwrap_or_default()
     }
 
-    /// A chat from its beginning to its end, with a canary wherever somebody can put one. Gives the interaction and the
-    /// customer's token.
-    async fn journey(&self) -> (String, String) {
+    /// A chat with a canary wherever somebody can put one, from its beginning to its end or until everybody has heard
+    /// everybody. Gives the interaction and the customer's token.
+    async fn journey(&self, end: &str) -> (String, String) {
         let wish = json!({
             // A caller may well make their key of what they know of the customer.
-            "idempotency_key": format!("{PHONE}/{EMAIL}"),
+            "idempotency_key": format!("{PHONE}/{EMAIL}/{end}"),
             "customer": { "name": NAME, "phone": PHONE, "email": EMAIL },
             "topic": TOPIC,
             "attributes": { "order": ORDER, "hidden": ORDER },
@@ -213,6 +223,9 @@ impl Town {
             self.http.get(&contact).send().await.unwrap().text().await.unwrap().contains("and again")
         })
         .await;
+        if end == "open" {
+            return (interaction, token);
+        }
         self.post(&format!("{contact}/disconnect"), None, &json!({})).await;
         until("the interaction is closed", || async {
             let it = self.get(&format!("{}/v1/interactions/{interaction}", self.hub)).await;
@@ -283,20 +296,41 @@ impl Town {
     async fn rows(&self, places: &mut Vec<(String, Vec<u8>)>) {
         let store = self.store().await;
         for keyspace in Keyspace::ALL {
-            let rows = store.range(keyspace, std::ops::Bound::Unbounded, std::ops::Bound::Unbounded, 100_000).unwrap();
+            let rows = store.range(keyspace, Bound::Unbounded, Bound::Unbounded, 100_000).unwrap();
             let bytes = rows.iter().flat_map(|(key, value)| [key.as_ref(), value.as_ref()].concat()).collect();
             places.push((format!("rows of {keyspace}"), bytes));
         }
     }
 
-    /// Every record, with everything opened that can still be opened.
-    async fn opened(&self, places: &mut Vec<(String, Vec<u8>)>) {
-        let store = self.store().await;
+    /// The data keys, as whoever has the master key can open them.
+    fn keys(&self, store: &Arc<dyn Store>) -> Keys<dyn Store> {
         let text = std::fs::read_to_string(self.path("master.key")).unwrap();
         let mut master = Zeroizing::new([0; 32]);
         hex::decode_to_slice(text.trim(), master.as_mut_slice()).unwrap();
         let masters = MasterKeys::new(MasterKey::new(master), Vec::new());
-        let keys = Keys::open(Arc::clone(&store), masters, Arc::new(OsEntropy::new()), 100).unwrap();
+        Keys::open(Arc::clone(store), masters, Arc::new(OsEntropy::new()), 100).unwrap()
+    }
+
+    /// Every secret that the hub keeps at present, by its name.
+    async fn secrets(&self) -> BTreeMap<String, String> {
+        let store = self.store().await;
+        let vault = Vault::new(Arc::clone(&store), Arc::new(self.keys(&store)));
+        let rows = store.range(Keyspace::Vault, Bound::Unbounded, Bound::Unbounded, 1000).unwrap();
+        let names = rows.iter().filter_map(|(key, _)| match SecretKey::decode(key)? {
+            SecretKey::Secret(name) => Some(name),
+            SecretKey::Expiry(..) => None,
+        });
+        let secret = |name: SecretName| {
+            let secret = vault.get(&name, jiff::Timestamp::UNIX_EPOCH).unwrap().unwrap();
+            (name.as_str().to_owned(), String::from_utf8(secret.reveal().to_vec()).unwrap())
+        };
+        names.map(secret).collect()
+    }
+
+    /// Every record, with everything opened that can still be opened.
+    async fn opened(&self, places: &mut Vec<(String, Vec<u8>)>) {
+        let store = self.store().await;
+        let keys = self.keys(&store);
         let entries = Log::new(store).read(FIRST_SEQ, usize::MAX, usize::MAX).unwrap();
         assert!(entries.len() > 50);
         let mut erased = 0;

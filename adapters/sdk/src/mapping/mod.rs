@@ -54,8 +54,8 @@
 //! `acs_identifier` (an ACS identifier as object or text → raw id).
 //!
 //! `key` is a template: `{field}`, `{.path}` and `{$.path}` are replaced; `{a, else b}` takes the first that is there;
-//! `{a unless b}` is absent when both are equal; `{a digest}` is a short hash, the only form in which personal data may
-//! stand in a key. An absent part goes together with the slash before it.
+//! `{a unless b}` is absent when both are equal; `{a digest}` is a hash, the only form in which personal data may
+//! stand in a key; the hub puts one under its id key in its place. An absent part goes together with the slash before it.
 
 mod discriminator;
 mod example;

@@ -7,7 +7,7 @@ use ring::digest;
 use super::path::{Inner, Path, Scope};
 use super::tape::{Kind, Node};
 use super::target::Target;
-use crate::model::Fact;
+use crate::model::{DIGEST, Fact};
 
 /// A compiled template.
 #[derive(Debug)]
@@ -145,24 +145,22 @@ impl What {
         }
     }
 
-    /// Eight hexadecimal digits tell the members of one operation apart and are too few to confirm a guessed number;
-    /// a whole object, which nobody can guess, gets sixteen.
+    /// Marked, so that [`Fact::identify`] puts a keyed one in its place: whoever sees the key of a fact and guesses an address
+    /// must not be able to find out that they are right.
     fn digest(&self, fact: &Fact, scope: Scope<'_>) -> Option<String> {
         let node = match self {
             What::Field(_) => None,
             What::Path(path) => Some(path.find(scope)?),
         };
-        let (text, digits) = match node {
+        let text = match node {
             Some(node) if matches!(node.kind(), Kind::Object | Kind::List) => {
                 let mut text = String::with_capacity(1024);
                 write_sorted(node, &mut text);
-                (Cow::Owned(text), 16)
+                Cow::Owned(text)
             }
-            _ => (self.value(fact, scope)?, 8),
+            _ => self.value(fact, scope)?,
         };
-        let mut hash = hex::encode(digest::digest(&digest::SHA256, text.as_bytes()));
-        hash.truncate(digits);
-        Some(hash)
+        Some(format!("{DIGEST}{}", hex::encode(digest::digest(&digest::SHA256, text.as_bytes()))))
     }
 }
 
@@ -236,7 +234,12 @@ mod tests {
             (edited, Some("1"), "{}", "message.edited/1/1970-01-01T00:01:00Z"),
             (edited, None, "{}", "message.edited/1/1970-01-01T00:01:00Z"),
             ("x/{.v}/{$.w.json().z}", None, r#"{"v":5,"w":"{\"z\":true}"}"#, "x/5/true"),
-            ("x/{message.text digest}", None, "{}", "x/8f434346"),
+            (
+                "x/{message.text digest}",
+                None,
+                "{}",
+                "x/sha256:8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4",
+            ),
         ] {
             assert_eq!(render(template, version, payload), key, "{template} {version:?}");
         }
@@ -246,7 +249,7 @@ mod tests {
     fn the_digest_of_an_object_does_not_depend_on_the_order_of_its_keys() {
         let one = render("{. digest}", None, r#"{"a":1,"b":[{"c":"x","d":null}]}"#);
         assert_eq!(one, render("{. digest}", None, r#"{"b":[{"d":null,"c":"x"}],"a":1}"#));
-        assert_eq!(one.len(), 16);
+        assert_eq!(one.len(), DIGEST.len() + 64);
         assert_ne!(one, render("{. digest}", None, r#"{"a":2,"b":[{"c":"x","d":null}]}"#));
     }
 

@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{IdKey, LegRef, PartyKey, Personal, Personals};
+use super::{Derive, IdKey, LegRef, PartyKey, Personal, Personals};
+
+/// What stands before a digest in the key of a fact that was not identified yet: 64 hexadecimal digits of SHA-256 follow.
+pub(crate) const DIGEST: &str = "sha256:";
+/// How many digits follow.
+const DIGITS: usize = 64;
 
 /// One thing that happened on one leg, as its cloud reported it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,12 +86,36 @@ impl Fact {
     }
 
     /// Gives every party its key, so that the fact still says *whether it is the same person* when the address is gone.
+    /// Digests in the fact's own key become keyed ones for the same reason.
     pub fn identify(&mut self, key: &IdKey) {
         let system = self.leg.system.clone();
         self.author.iter_mut().chain(self.participant.iter_mut()).chain(self.members.iter_mut()).for_each(|party| {
             party.key = party.address.reveal().map(|address| PartyKey::of(key, &system, address));
         });
+        if self.key.contains(DIGEST) {
+            self.key = keyed(&self.key, key);
+        }
     }
+}
+
+fn keyed(plain: &str, key: &IdKey) -> String {
+    let mut keyed = String::with_capacity(plain.len());
+    let mut rest = plain;
+    while let Some((before, after)) = rest.split_once(DIGEST) {
+        keyed.push_str(before);
+        match after.split_at_checked(DIGITS) {
+            Some((digest, after)) if digest.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                keyed.push_str(&Derive::entity("fact_key").part(digest).keyed(key).simple().to_string());
+                rest = after;
+            }
+            _ => {
+                keyed.push_str(DIGEST);
+                rest = after;
+            }
+        }
+    }
+    keyed.push_str(rest);
+    keyed
 }
 
 impl Personals for Fact {
@@ -378,4 +407,31 @@ pub enum Direction {
     Inbound,
     /// The company.
     Outbound,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_in_the_key_cannot_be_confirmed_without_the_id_key() {
+        let leg = LegRef { system: "s".into(), account: "a".into(), kind: "thread".into(), native: "n".into() };
+        let digest = "8f".repeat(32);
+        let identified = |key: &str, secret: &[u8]| {
+            let mut fact = Fact::new(FactKind::ParticipantJoined, leg.clone(), Timestamp::UNIX_EPOCH, key);
+            fact.identify(&IdKey::new(secret));
+            let once = fact.key.clone();
+            fact.identify(&IdKey::new(secret));
+            assert_eq!(once, fact.key, "identifying again changes nothing");
+            once
+        };
+        let written = format!("participant.joined/sha256:{digest}/7");
+        let key = identified(&written, b"one");
+        assert!(key.starts_with("participant.joined/") && key.ends_with("/7") && !key.contains("8f8f"), "{key}");
+        assert_eq!(key, identified(&written, b"one"));
+        assert_ne!(key, identified(&written, b"another"));
+        for untouched in ["message.posted/1/2", "x/sha256:", "x/sha256:8f", "x/sha256:\u{1f426}\u{1f426}"] {
+            assert_eq!(identified(untouched, b"one"), untouched);
+        }
+    }
 }
