@@ -22,8 +22,8 @@ pub enum Belongs {
 
 /// Files a fact on a leg whose latest interaction is known: what the customer writes after its end opens the next
 /// generation; everything else stays with it. No tolerance for clocks that differ: after the end it would swallow what
-/// the customer wrote because the hub said that a new message starts a new conversation, and before the end it would make a new
-/// conversation of every "thank you" that is on its way when the old one closes.
+/// the customer wrote because the hub told them to, and before the end it would make a new conversation of every "thank
+/// you" that is on its way when the old one closes.
 pub fn generation_for(latest: &Interaction, fact: &Fact, known: Known) -> Belongs {
     let is_after = latest.closed.is_some_and(|closed| fact.occurred_at > closed.at);
     if is_after && fact.kind == FactKind::MessagePosted && is_customers(latest, fact, known) {
@@ -33,8 +33,8 @@ pub fn generation_for(latest: &Interaction, fact: &Fact, known: Known) -> Belong
     }
 }
 
-/// Whether the customer says it where they talk. The hub's own last words, and an agent's, may be carried long after the
-/// end.
+/// Whether the customer says it where they talk. The hub's own last words, and an agent's, may be carried long after
+/// the end.
 fn is_customers(latest: &Interaction, fact: &Fact, known: Known) -> bool {
     let is_their_side = latest.leg(&fact.leg).is_some_and(|leg| leg.side == Side::Customer);
     let author = fact.author.as_ref().and_then(|author| author.key);

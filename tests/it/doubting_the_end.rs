@@ -1,7 +1,5 @@
 //! The last agents' leg ended and nobody told of another one: is it over?
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
-
 use tandem::interactions::Settings;
 use tandem_sdk::error::ErrorKind;
 use tandem_sdk::model::{FactKind, Outcome};

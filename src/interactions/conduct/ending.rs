@@ -32,7 +32,8 @@ impl Turn<'_> {
         self.it.closed.is_none() && !is_on_its_way && self.it.open_legs().next().is_none()
     }
 
-    /// A leg that stands in for the one that ended: nothing is over. One that we did not place is watched from the start.
+    /// A leg that stands in for the one that ended: nothing is over. One that we did not place is watched from the
+    /// start.
     pub(super) fn successor_came(&mut self) {
         let stands_in = self.it.is_between_legs();
         if stands_in {
@@ -57,7 +58,8 @@ impl Turn<'_> {
         self.set_timer("patience", self.context.settings.patience);
     }
 
-    /// After an absence grace begins anew, and what was left alone or unwatched before there was a timer for it gets one.
+    /// After an absence grace begins anew, and what was left alone or unwatched before there was a timer for it gets
+    /// one.
     pub(super) fn begin_anew(&mut self) {
         let is_forgotten = self.it.agents_legs().next().is_some() && !self.it.is_between_legs();
         if self.it.timers.contains_key("grace") || is_forgotten && self.is_left_alone() {

@@ -102,8 +102,8 @@ impl Turn<'_> {
     }
 
     /// Whether what the customer said goes to the agents once more. Their cloud does not know us on the leg any more,
-    /// because the chat is over or the connection went stale in a long absence: it is asked which, and we say it again once
-    /// we have entered again, or to whoever follows. Once for each placement.
+    /// because the chat is over or the connection went stale in a long absence: it is asked which, and we say it again
+    /// once we have entered again, or to whoever follows. Once for each placement.
     fn says_again(&mut self, command: &Command, error: &AdapterError) -> bool {
         let is_stale = matches!(error.kind, ErrorKind::Unverified | ErrorKind::Refused | ErrorKind::NotFound);
         let is_first = self.it.generations.get(&command.purpose.0).is_none_or(|times| *times <= 1);
