@@ -377,9 +377,14 @@ impl<S: Store + ?Sized> Writer<S> {
 
     /// Where a fact belongs, as far as its leg, its leg's chain or its own attribute tells.
     fn find(&mut self, pending: &mut Pending, fact: &Fact) -> Result<Option<Belongs>, RecordError> {
-        let grace = self.setup.journey.grace;
+        let known = self.setup.known();
         let Some(id) = self.find_id(pending, fact)? else { return Ok(None) };
-        Ok(self.look_at(id)?.map(|latest| generation_for(latest, fact, grace)))
+        let belongs = self.look_at(id)?.map(|latest| generation_for(latest, fact, known));
+        Ok(match belongs {
+            // The twin of a message that was taken before the end opens nothing.
+            Some(Belongs::New { .. }) if self.is_known(pending, fact)? => Some(Belongs::To(id)),
+            belongs => belongs,
+        })
     }
 
     fn find_id(&mut self, pending: &mut Pending, fact: &Fact) -> Result<Option<InteractionId>, RecordError> {
@@ -446,16 +451,20 @@ impl<S: Store + ?Sized> Writer<S> {
         Ok(())
     }
 
+    /// Whether a fact was taken before, by whichever envelope.
+    fn is_known(&self, pending: &Pending, fact: &Fact) -> Result<bool, RecordError> {
+        let key = semantic_key(fact);
+        Ok(pending.facts.contains(&key) || self.store.contains(Keyspace::Semantic, &key).map_err(key_error)?)
+    }
+
     /// Leaves out the facts that were taken before, by whichever envelope.
     fn new_facts(&self, pending: &mut Pending, facts: Vec<Fact>) -> Result<Vec<Fact>, RecordError> {
         let seq = self.next(pending);
         let mut new = Vec::with_capacity(facts.len());
         for fact in facts {
-            let key = SemanticKey { leg: *fact.leg.id().0.as_bytes(), digest: digest(&[fact.kind.name(), &fact.key]) }
-                .encode();
-            let known =
-                !pending.facts.insert(key) || self.store.contains(Keyspace::Semantic, &key).map_err(key_error)?;
-            if !known {
+            let key = semantic_key(&fact);
+            if !self.is_known(pending, &fact)? {
+                pending.facts.insert(key);
                 pending.rows.put(Keyspace::Semantic, key, seq.to_be_bytes().to_vec());
                 new.push(fact);
             }
@@ -542,6 +551,10 @@ impl<S: Store + ?Sized> Writer<S> {
         }
         Ok(())
     }
+}
+
+fn semantic_key(fact: &Fact) -> [u8; 32] {
+    SemanticKey { leg: *fact.leg.id().0.as_bytes(), digest: digest(&[fact.kind.name(), &fact.key]) }.encode()
 }
 
 /// Whether an interaction waits for a contact in this cloud. Anybody who may set attributes on a contact could name an

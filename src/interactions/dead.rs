@@ -38,6 +38,12 @@ impl Interaction {
         }
     }
 
+    /// Whether another command with the same purpose came after it.
+    fn was_owed_again(&self, command: &Command) -> bool {
+        let newest = self.generations.get(&command.purpose.0);
+        newest.is_some_and(|newest| self.id.command(&command.purpose.0, *newest) != command.id)
+    }
+
     /// Why a dead command cannot be sent back, if it cannot.
     pub fn cannot_redrive(&self, command: &Command) -> Option<&'static str> {
         let is_gone = |name: &String| name.starts_with("i/") && !self.secrets.contains(name);
@@ -46,6 +52,8 @@ impl Interaction {
                 Some("its placement was given up when it died, and the interaction was placed elsewhere or closed")
             }
             Action::Identify {} | Action::Open { .. } => Some("the interaction was closed when it died"),
+            Action::IssueToken { .. } if self.closed.is_some() => Some("the interaction was closed when it died"),
+            _ if self.was_owed_again(command) => Some("it was owed again when it died"),
             _ if command.uses.values().any(is_gone) => {
                 Some("a token that it needs went with the end of the interaction")
             }

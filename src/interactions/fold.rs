@@ -378,7 +378,8 @@ impl Interaction {
                 }
             }
             Note::Doubted {} => self.doubt = Doubt::Away,
-            Note::Traced {} => self.doubt = Doubt::Asked,
+            // An agent whose assignment came while the cloud was asked is no doubt that it was asked about.
+            Note::Traced {} => self.doubt = if self.assignment.is_some() { Doubt::None } else { Doubt::Asked },
             Note::Assigned { agent, leg } => {
                 self.served = true;
                 if self.doubt == Doubt::Asked {

@@ -22,6 +22,8 @@ pub struct Settings {
     pub grace: SignedDuration,
     /// How long a conversation with an agent may be silent before the cloud is asked whether it still stands.
     pub silence: SignedDuration,
+    /// How long a chat in which the customer wrote nothing yet stays open.
+    pub idle: SignedDuration,
     /// How long a message waits for older ones that may still come. Zero relays at once.
     pub hold: SignedDuration,
     /// How long a fact about an unknown contact waits while a placement is on its way.
@@ -54,6 +56,7 @@ impl Default for Settings {
             patience: SignedDuration::from_mins(15),
             grace: SignedDuration::from_secs(20),
             silence: SignedDuration::from_mins(10),
+            idle: SignedDuration::from_hours(24),
             hold: SignedDuration::ZERO,
             park: SignedDuration::from_secs(10),
             parked_most: 10_000,

@@ -38,7 +38,7 @@ pub(crate) async fn customer_says(house: &mut DeskHouse, id: &str, text: &str) {
     house.tell("acs", vec![said(thread(), house.now(), id, CUSTOMER, None, text)]).await;
 }
 
-async fn agent_says(house: &mut DeskHouse, on: &str, id: &str, text: &str) {
+pub(crate) async fn agent_says(house: &mut DeskHouse, on: &str, id: &str, text: &str) {
     house.tell("connect", vec![said(contact(on), house.now(), id, "a", Some(Role::Agent), text)]).await;
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn reach(house: &DeskHouse, action: &str) -> Claim {
     }
 }
 
-async fn settle_usually(house: &DeskHouse, claim: &Claim) {
+pub(crate) async fn settle_usually(house: &DeskHouse, claim: &Claim) {
     let (outcome, secrets) = house.usual_outcome(&claim.command.action);
     house.settle(claim, outcome, secrets).await;
 }
@@ -331,7 +331,7 @@ async fn last_words_that_are_held_reach_the_agent_before_the_end() {
 }
 
 /// A chat that is placed with the first target of two.
-async fn gold(settings: Settings) -> DeskHouse {
+pub(crate) async fn gold(settings: Settings) -> DeskHouse {
     let mut house = DeskHouse::open(settings, true);
     house.carry_all().await;
     customer_says(&mut house, "1", "first").await;

@@ -52,6 +52,7 @@ pub(crate) struct DeskHouse {
     pub(crate) clock: Arc<SetClock>,
     pub(crate) desk: Desk,
     pub(crate) setup: Setup,
+    rules: String,
     thread: Option<JoinHandle<bool>>,
     envelopes: u32,
 }
@@ -88,28 +89,27 @@ pub(crate) fn setup(journey: Settings, has_profiles: bool) -> Setup {
 
 impl DeskHouse {
     pub(crate) fn open(journey: Settings, has_profiles: bool) -> Self {
-        Self::open_with(setup(journey, has_profiles))
+        Self::open_with(setup(journey, has_profiles), RULES)
     }
 
-    pub(crate) fn open_with(setup: Setup) -> Self {
+    pub(crate) fn open_with(setup: Setup, rules: &str) -> Self {
         let store = Arc::new(Memory::new());
         let masters = || MasterKeys::new(MasterKey::new(Zeroizing::new([7; 32])), vec![]);
         let keys = Keys::open(Arc::clone(&store), masters(), Arc::new(SeededEntropy::new(1)), 100).unwrap();
         let clock = Arc::new(SetClock::at("2026-01-01T12:00:00Z".parse().unwrap()));
-        Self::over(store, Arc::new(keys), clock, setup)
+        Self::over(store, Arc::new(keys), clock, setup, rules)
     }
 
-    fn over(store: Arc<Memory>, keys: Arc<Keys<Memory>>, clock: Arc<SetClock>, setup: Setup) -> Self {
-        let rules = Arc::new(Rules::parse("rules.toml", RULES).unwrap());
+    fn over(store: Arc<Memory>, keys: Arc<Keys<Memory>>, clock: Arc<SetClock>, setup: Setup, rules: &str) -> Self {
         let (desk, thread) = desk::open(
             setup.clone(),
-            rules,
+            Arc::new(Rules::parse("rules.toml", rules).unwrap()),
             Arc::clone(&store),
             Arc::clone(&keys),
             Arc::clone(&clock) as Arc<dyn Clock>,
         )
         .unwrap();
-        DeskHouse { store, keys, clock, desk, setup, thread: Some(thread), envelopes: 0 }
+        DeskHouse { store, keys, clock, desk, setup, rules: rules.to_owned(), thread: Some(thread), envelopes: 0 }
     }
 
     /// The desk dies and another one opens over what is durable.
@@ -117,8 +117,8 @@ impl DeskHouse {
         self.desk.close();
         self.thread.take().unwrap().join().unwrap();
         let envelopes = self.envelopes;
-        let mut next =
-            Self::over(Arc::clone(&self.store), Arc::clone(&self.keys), Arc::clone(&self.clock), self.setup.clone());
+        let (store, keys, clock) = (Arc::clone(&self.store), Arc::clone(&self.keys), Arc::clone(&self.clock));
+        let mut next = Self::over(store, keys, clock, self.setup.clone(), &self.rules);
         next.envelopes = envelopes;
         next
     }

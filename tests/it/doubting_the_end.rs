@@ -1,7 +1,5 @@
 //! The last agents' leg ended and nobody told of another one: is it over?
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
-
 use tandem::interactions::Settings;
 use tandem_sdk::error::ErrorKind;
 use tandem_sdk::model::{FactKind, Outcome};
@@ -127,4 +125,23 @@ async fn a_successor_that_turns_up_after_the_end_is_ended_and_a_contact_that_is_
     task.links.related = Some("c1".into());
     house.tell("connect", vec![task]).await;
     assert!(house.carry_all().await.iter().all(|line| line != "connect end"));
+}
+
+#[tokio::test]
+async fn an_assignment_that_comes_while_the_cloud_is_asked_leaves_no_doubt_unasked() {
+    let mut house = ended_after_an_absence().await;
+    house.wait(21).await;
+    let trace = reach(&house, "trace").await;
+    let next = follower(&house, FactKind::LegConnected, "c2", Some("agent-2"));
+    house.tell("connect", vec![next]).await;
+    house.settle(&trace, Outcome::Observed { facts: vec![] }, vec![]).await;
+    house.carry_all().await;
+
+    for kind in [FactKind::LegTransferred, FactKind::LegEnded] {
+        leg(&mut house, kind, "c2", Some("agent-2")).await;
+    }
+    house.carry_all().await;
+    house.wait(21).await;
+    reach(&house, "trace").await;
+    assert!(only(&house).await.closed.is_none());
 }

@@ -123,6 +123,29 @@ fn a_log_that_an_earlier_commit_wrote_folds_to_what_was_recorded() {
     }
 }
 
+/// Earlier versions set no timer for what nobody wrote to, or for contacts that are not ours.
+#[tokio::test]
+async fn what_an_earlier_version_left_unwatched_is_watched() {
+    let mut seen = 0;
+    for (name, store, recorded) in goldens() {
+        let clock = Arc::new(SetClock::at("2026-01-01T12:00:00Z".parse().unwrap()));
+        let rules = Arc::new(Rules::parse("rules.toml", RULES).unwrap());
+        let (desk, thread) =
+            desk::open(setup(Settings::default(), true), rules, Arc::clone(&store), keys(&store, 1002), clock).unwrap();
+        for id in recorded["interactions"].as_object().unwrap().keys() {
+            let it = desk.interaction(InteractionId(id.parse().unwrap())).await.unwrap().unwrap();
+            if it.closed.is_none() && it.placements.is_empty() {
+                seen += 1;
+                let awaited = if it.agents_legs().next().is_some() { "silence" } else { "idle" };
+                assert!(it.timers.contains_key(awaited), "{name}: {id} has {:?}", it.timers);
+            }
+        }
+        desk.close();
+        thread.join().unwrap();
+    }
+    assert!(seen > 1, "somewhere there were both");
+}
+
 /// A desk is given no decoder at all, so recovery cannot decode. Rules it is given; these would decide otherwise.
 #[tokio::test]
 async fn recovery_decides_nothing_again() {

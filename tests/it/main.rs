@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
 mod bad_input;
+mod beginnings_and_ends;
 mod clouds;
 mod conduct_corners;
 mod crash_points;
@@ -27,3 +28,4 @@ mod replaying;
 mod sending_back;
 mod shuffle;
 mod verbs;
+mod what_is_told;

@@ -22,7 +22,7 @@ impl Turn<'_> {
                 self.assigned(leg, agent, at);
             }
             (Side::Agents, state) if state.is_over() => self.agents_leg_ended(leg),
-            (Side::Customer, state) if state.is_over() => self.customer_left(),
+            (Side::Customer, state) if state.is_over() => self.close_as_it_stands(),
             _ => {}
         }
     }

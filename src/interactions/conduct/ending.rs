@@ -5,7 +5,10 @@ use tandem_sdk::model::{Action, ClosingReason, LegRef};
 use tandem_sdk::secret::SecretRole;
 
 use super::turn::{Owed, Turn, lane_to};
-use crate::interactions::{Leg, Note, Placement, Side, Stage, Step};
+use crate::interactions::{Leg, Note, Placement, ProfileState, Side, Stage, Step};
+
+/// The timer of a chat in which the customer wrote nothing yet.
+pub(super) const IDLE: &str = "idle";
 
 impl Turn<'_> {
     /// An agents' leg ended: its agent goes, and a successor may come within grace.
@@ -18,39 +21,67 @@ impl Turn<'_> {
         }
         // Nobody is left who could still get a voice.
         self.release_held(|held| held.to == Side::Customer);
-        if self.it.placement().is_some_and(|placement| placement.stage != Stage::Dispatching) {
+        if self.is_left_alone() {
             self.set_timer("grace", self.context.settings.grace);
         }
     }
 
-    /// A leg that stands in for the one that ended: nothing is over.
+    /// Whether no agents' leg stands, and none is on its way because the interaction was placed anew.
+    fn is_left_alone(&self) -> bool {
+        let is_on_its_way = self.it.placement().is_some_and(|placement| placement.stage == Stage::Dispatching);
+        self.it.closed.is_none() && !is_on_its_way && self.it.open_legs().next().is_none()
+    }
+
+    /// A leg that stands in for the one that ended: nothing is over. One that we did not place is watched from the
+    /// start.
     pub(super) fn successor_came(&mut self) {
-        if self.it.is_between_legs() {
+        let stands_in = self.it.is_between_legs();
+        if stands_in {
             self.cancel_timer("grace");
             self.relay_waiting();
+        }
+        if stands_in || self.it.placement().is_none() {
             self.watch();
         }
     }
 
-    /// Nobody has it: the cloud is asked after a while, and the customer's patience ends.
+    /// Nobody has it: the cloud is asked after a while, and the customer's patience ends. Of what we did not place only
+    /// the end is asked for.
     pub(super) fn watch(&mut self) {
-        if self.it.closed.is_none() && self.it.placement().is_some() {
-            self.set_timer("overdue", self.context.settings.overdue);
-            self.set_timer("patience", self.context.settings.patience);
+        if self.it.closed.is_some() {
+            return;
+        }
+        if self.it.placement().is_none() {
+            return self.set_timer("silence", self.context.settings.silence);
+        }
+        self.set_timer("overdue", self.context.settings.overdue);
+        self.set_timer("patience", self.context.settings.patience);
+    }
+
+    /// After an absence grace begins anew, and what was left alone or unwatched before there was a timer for it gets
+    /// one.
+    pub(super) fn begin_anew(&mut self) {
+        let is_forgotten = self.it.agents_legs().next().is_some() && !self.it.is_between_legs();
+        if self.it.timers.contains_key("grace") || is_forgotten && self.is_left_alone() {
+            self.set_timer("grace", self.context.settings.grace);
+        }
+        let is_watched = self.it.placement().is_some() || self.it.timers.contains_key("silence");
+        if !is_watched && self.it.open_legs().next().is_some() {
+            self.watch();
         }
     }
 
     /// Nobody came within grace.
     pub(super) fn grace_is_over(&mut self) {
-        if self.it.closed.is_some() || self.it.open_legs().next().is_some() || self.trace() {
+        if !self.is_left_alone() || self.trace() {
             return;
         }
-        if !self.it.served {
+        if !self.it.served && self.it.placement().is_some() {
             self.placement_lost("it ended without an agent", "nobody", ClosingReason::Expired);
             return;
         }
         self.say_notice("closing");
-        self.close(ClosingReason::Completed);
+        self.close_as_it_stands();
     }
 
     /// Asks which legs follow the last one, if there may be any of which nobody told.
@@ -65,7 +96,7 @@ impl Turn<'_> {
     /// The cloud has told which legs follow, or cannot be asked. What it told is learned before the timer fires.
     pub(super) fn traced(&mut self) {
         self.note(Note::Traced {});
-        if self.it.closed.is_none() && self.it.open_legs().next().is_none() {
+        if self.is_left_alone() {
             self.set_timer("grace", SignedDuration::ZERO);
         }
     }
@@ -78,11 +109,8 @@ impl Turn<'_> {
         }
     }
 
-    /// The customer left, or the conversation is gone.
-    pub(super) fn customer_left(&mut self) {
-        if self.it.closed.is_some() {
-            return;
-        }
+    /// Closes because the customer left, or because nobody is there any more: completed if an agent ever was.
+    pub(super) fn close_as_it_stands(&mut self) {
         let reason = if self.it.served { ClosingReason::Completed } else { ClosingReason::Abandoned };
         self.close(reason);
     }
@@ -98,6 +126,11 @@ impl Turn<'_> {
             self.end_legs_of(&placement);
         }
         self.agent_out();
+        // What no agent heard, none will.
+        let unheard = self.it.waiting.iter().filter(|held| held.told == 0).count();
+        for _ in 0..unheard {
+            self.undelivered("wait", "it ended before anybody heard it");
+        }
         for name in self.it.timers.keys().cloned().collect::<Vec<_>>() {
             self.step(Step::Timer { name, due: None });
         }
@@ -143,8 +176,14 @@ impl Turn<'_> {
         self.owe(owed);
     }
 
-    /// Last of every turn: once closed and with nothing owed, the secrets go.
+    /// Last of every turn: what nothing happens in does not stay open for ever; once closed and with nothing owed, the
+    /// secrets go.
     pub(super) fn finish(&mut self) {
+        let has_begun =
+            self.it.profile != ProfileState::NotAsked || self.it.legs.iter().any(|leg| leg.side == Side::Agents);
+        if self.it.closed.is_none() && !has_begun && !self.it.timers.contains_key(IDLE) {
+            self.set_timer(IDLE, self.context.settings.idle);
+        }
         if self.it.is_settled() && !self.it.secrets.is_empty() {
             let secrets = self.it.secrets.clone();
             self.step(Step::Forget { secrets });

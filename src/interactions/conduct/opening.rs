@@ -67,7 +67,7 @@ impl Turn<'_> {
         }
         self.event(EventKind::ParticipantLeft { party: Some(party), role }, at);
         match role {
-            Role::Customer if self.is_last_customer(leg, party) => self.customer_left(),
+            Role::Customer if self.is_last_customer(leg, party) => self.close_as_it_stands(),
             Role::System if self.context.known().hub == Some(party) => self.hub_absent(leg.clone()),
             _ => {}
         }

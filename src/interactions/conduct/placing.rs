@@ -4,6 +4,7 @@ use tandem_sdk::error::AdapterError;
 use tandem_sdk::model::{Action, Attribute, ClosingReason, EventKind, InstanceName, LegRef, Personal};
 use tandem_sdk::secret::SecretRole;
 
+use super::ending::IDLE;
 use super::opening::or_else;
 use super::turn::{Owed, Turn, lane_to};
 use crate::interactions::{LegState, Note, ProfileState, Side, Stage, Step};
@@ -112,6 +113,7 @@ impl Turn<'_> {
         let (rule, target) = (decision.rule.clone(), decision.target.clone());
         self.step(Step::Decision(Box::new(decision)));
         let Some(generation) = self.it.placement().map(|placement| placement.generation) else { return };
+        self.cancel_timer(IDLE);
         self.event(EventKind::DecisionMade { rule, queue: target.queue.clone() }, self.context.now);
         self.event(EventKind::OfferIssued { queue: target.queue.clone() }, self.context.now);
         let mut attributes =
@@ -210,8 +212,9 @@ impl Turn<'_> {
         self.event(EventKind::OfferLost { reason: reason.to_owned() }, self.context.now);
         self.end_legs_of(&placement);
         self.note(Note::PlacementOver { generation: placement.generation });
-        self.cancel_timer("overdue");
-        self.cancel_timer("patience");
+        for timer in ["overdue", "patience", "grace"] {
+            self.cancel_timer(timer);
+        }
         match fall_back(self.context.rules, &placement.name, reason) {
             Some(decision) => self.place(decision),
             None => {

@@ -5,6 +5,7 @@ use tandem_sdk::error::{AdapterError, ErrorKind};
 use tandem_sdk::model::{Action, Content, ContentType, EventKind, LegRef, Personal, Relay, Role, Speaker};
 use tandem_sdk::secret::SecretRole;
 
+use super::ending::IDLE;
 use super::opening::or_else;
 use super::turn::{Owed, Turn, lane_to};
 use crate::content;
@@ -16,6 +17,14 @@ impl Turn<'_> {
             EventKind::MessageReceived { leg, message, role, content: held.content.clone(), change: held.change },
             held.at,
         );
+        let is_for_them = match held.to {
+            // An agent or the site's own program spoke in the customer's conversation; the customer has read it.
+            Side::Agents => role == Role::Customer,
+            Side::Customer => self.it.legs.iter().any(|leg| leg.side == Side::Customer),
+        };
+        if self.it.closed.is_some() && crosses && is_for_them {
+            self.undelivered("relay", "it came when all was over");
+        }
         if self.it.closed.is_some() || !crosses {
             return;
         }
@@ -23,8 +32,10 @@ impl Turn<'_> {
             (Side::Agents, Role::Customer) => self.customer_said(held),
             (Side::Customer, Role::Agent) if self.lacks_voice(&held) => self.hold_for_voice(held),
             (Side::Customer, _) => self.hold_or_relay(held),
-            // An agent or the site's own program spoke in the customer's conversation; the customer has read it.
             (Side::Agents, _) => {}
+        }
+        if self.it.timers.contains_key(IDLE) {
+            self.set_timer(IDLE, self.context.settings.idle);
         }
     }
 
@@ -46,7 +57,7 @@ impl Turn<'_> {
     }
 
     /// Keeps a message for an agent who has not come yet. Of too many the oldest goes, visibly.
-    fn keep_waiting(&mut self, held: Held) {
+    pub(super) fn keep_waiting(&mut self, held: Held) {
         self.note(Note::Waiting(held));
         while self.it.waiting.len() > self.context.settings.waiting_most {
             let oldest = self.it.waiting.iter().min_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
@@ -56,7 +67,7 @@ impl Turn<'_> {
         }
     }
 
-    fn undelivered(&mut self, operation: &str, why: &str) {
+    pub(super) fn undelivered(&mut self, operation: &str, why: &str) {
         let error = AdapterError::new(ErrorKind::Unexpected, operation, why);
         self.event(EventKind::MessageUndelivered { error }, self.context.now);
     }

@@ -1,11 +1,11 @@
 //! What comes of what we owed.
 
 use tandem_sdk::error::{AdapterError, ErrorKind};
-use tandem_sdk::model::{Action, ClosingReason, Command, EventKind, LegRef, Outcome, Speaker};
+use tandem_sdk::model::{Action, ClosingReason, Command, Content, EventKind, LegRef, Outcome, Relay, Speaker};
 
 use super::placing::UNAVAILABLE;
-use super::turn::Turn;
-use crate::interactions::{LegState, Stage, placement_in};
+use super::turn::{Owed, Turn, lane_to};
+use crate::interactions::{Held, LegState, Note, Side, Stage, placement_in};
 
 impl Turn<'_> {
     /// A command has its outcome.
@@ -68,6 +68,9 @@ impl Turn<'_> {
             self.hub_absent(leg.clone());
         }
         if let (Action::Say { .. }, Some(_)) = (&command.action, relayed(&command.purpose.0)) {
+            if self.says_again(command, error) {
+                return;
+            }
             self.event(EventKind::MessageUndelivered { error: error.clone() }, self.context.now);
             return;
         }
@@ -83,10 +86,89 @@ impl Turn<'_> {
             (Action::Place { .. } | Action::Listen { .. } | Action::Enter { .. }, Some(generation)) => {
                 self.placement_refused(generation, error);
             }
-            (Action::Identify {} | Action::Open { .. }, _) => self.close(ClosingReason::Failed),
+            // A chat whose customer cannot write to it is none.
+            (Action::Identify {} | Action::Open { .. } | Action::IssueToken { .. }, _) => {
+                self.close(ClosingReason::Failed);
+            }
+            // A contact that we did not place, and of which its cloud knows nothing any more.
+            (Action::Inquire { .. }, _)
+                if self.it.placement().is_none()
+                    && matches!(error.kind, ErrorKind::NotFound | ErrorKind::Unsupported) =>
+            {
+                self.close_as_it_stands();
+            }
             _ => {}
         }
     }
+
+    /// Whether what the customer said goes to the agents once more. Their cloud does not know us on the leg any more,
+    /// because the chat is over or the connection went stale in a long absence: it is asked which, and we say it again
+    /// once we have entered again, or to whoever follows. Once for each placement.
+    fn says_again(&mut self, command: &Command, error: &AdapterError) -> bool {
+        let is_stale = matches!(error.kind, ErrorKind::Unverified | ErrorKind::Refused | ErrorKind::NotFound);
+        let is_first = self.it.generations.get(&command.purpose.0).is_none_or(|times| *times <= 1);
+        let (Some((generation, part, key)), Action::Say { content, .. }) =
+            (to_agents(&command.purpose.0), &command.action)
+        else {
+            return false;
+        };
+        if !is_stale || !is_first || self.it.closed.is_some() {
+            return false;
+        }
+        self.inquire();
+        if self.it.is_between_legs() || !self.has_entered(generation) {
+            return self.waits_again(generation, part, key, content);
+        }
+        let entering = format!("enter/{generation}");
+        if !self.it.owed.values().any(|owed| owed.purpose.0 == entering) {
+            self.renew_connection(generation);
+        }
+        // Behind the entering in its lane, under another id.
+        let lane = lane_to(Side::Agents, generation);
+        let mut owed = Owed::new(lane, command.instance.clone(), &*command.purpose.0, command.action.clone());
+        owed.uses.extend(command.uses.iter().map(|(role, name)| (*role, name.clone())));
+        self.owe(owed);
+        true
+    }
+
+    /// What a leg that is gone did not take waits for whoever follows.
+    fn waits_again(&mut self, generation: u32, part: &str, key: &str, content: &Content) -> bool {
+        let waiting = self.it.waiting.iter().find(|held| held.key == key).cloned();
+        match waiting {
+            // It goes to the next placement by itself, or has gone there.
+            Some(held) if held.told != generation => {}
+            Some(held) => {
+                self.note(Note::Dropped { key: key.to_owned() });
+                self.keep_waiting(Held { told: 0, ..held });
+            }
+            None if key.starts_with(AGAIN) => return false,
+            None => self.keep_waiting(Held {
+                key: format!("{AGAIN}{part}/{key}"),
+                to: Side::Agents,
+                at: self.context.now,
+                speaker: Speaker::Customer,
+                change: Relay::Posted,
+                content: content.clone(),
+                release: None,
+                from: None,
+                told: 0,
+            }),
+        }
+        if !self.it.is_between_legs() {
+            self.relay_waiting();
+        }
+        true
+    }
+}
+
+/// What a part of a message that goes again is called.
+const AGAIN: &str = "again/";
+
+/// The placement that a purpose sends to, the part, and the message's key.
+fn to_agents(purpose: &str) -> Option<(u32, &str, &str)> {
+    let parts: Vec<&str> = purpose.splitn(5, '/').collect();
+    let ["say" | "late", "agents", generation, part, key] = parts[..] else { return None };
+    Some((generation.parse().ok()?, part, key))
 }
 
 /// Whether a purpose is that of a relayed message, and whether it went out late.

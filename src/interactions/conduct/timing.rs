@@ -2,6 +2,7 @@
 
 use tandem_sdk::model::{Action, ClosingReason};
 
+use super::ending::IDLE;
 use super::placing::DEADLINE;
 use super::turn::{Owed, Turn};
 use crate::interactions::{Note, Side};
@@ -20,6 +21,7 @@ impl Turn<'_> {
             "hold" => self.release_due(),
             "voice" => self.release_held(|held| held.release.is_none()),
             "silence" => self.ask_after_silence(),
+            IDLE => self.close_as_it_stands(),
             _ => {
                 if let Some(generation) = name.strip_prefix("renew/").and_then(|rest| rest.parse().ok()) {
                     self.renew_connection(generation);
@@ -75,9 +77,7 @@ impl Turn<'_> {
         if self.it.agents_legs().next().is_some() {
             self.note(Note::Doubted {});
         }
-        if self.it.timers.contains_key("grace") {
-            self.set_timer("grace", self.context.settings.grace);
-        }
+        self.begin_anew();
         self.inquire();
         self.recall();
     }
