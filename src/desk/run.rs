@@ -339,6 +339,7 @@ impl<S: Store + ?Sized> Writer<S> {
                 self.house.fold_input(&input);
                 self.house_turn(pending, input, None, &[]).map(|()| Done::default())
             }
+            Work::TokenStale { interaction } => self.take_stale_token(pending, interaction),
             Work::Redrive { row, incoming } => self.take_redriven(pending, row, *incoming),
             Work::Discard { row } => {
                 self.discard(pending, row).map(|is_there| Done { interaction: None, duplicate: !is_there })
