@@ -18,8 +18,8 @@ use tandem::clock::{Clock, SetClock};
 use tandem::config::{Delivery, Period, Scope};
 use tandem::delivery::{Reader, Sight, Source};
 use tandem::desk::{self, Claim, Desk, Incoming, Priority, Setup, Work};
-use tandem::http::{Access, Chats, Following, Gate, Hooks, Rooms, Signs, routes, serve};
-use tandem::intake::{Intake, Keys as KeyRing};
+use tandem::http::{Access, Bounds, Chats, Following, Gate, Hooks, Rooms, Signs, routes, serve};
+use tandem::intake::{Intake, KeySettings, Keys as KeyRing};
 use tandem::interactions::Settings;
 use tandem::routing::Rules;
 use tandem::shutdown::Tasks;
@@ -136,7 +136,8 @@ impl FollowHouse {
 
         let tasks = Tasks::new();
         let client = client();
-        let intake = Intake::new(desk.clone(), BTreeMap::new(), KeyRing::new(client.clone()), shared);
+        let intake =
+            Intake::new(desk.clone(), BTreeMap::new(), KeyRing::new(client.clone(), KeySettings::default()), shared);
         let metrics = Arc::new(Metrics::new());
         let doors: BTreeMap<_, Arc<dyn Decode>> =
             BTreeMap::from([("acs".into(), Arc::clone(&door) as Arc<dyn Decode>)]);
@@ -144,7 +145,7 @@ impl FollowHouse {
         let following =
             Following::new(desk.clone(), reader.clone(), doors, gate(), tasks.clone(), delivery.clone(), 64 * 1024);
         let rooms = Rooms {
-            hooks: Hooks::new(intake.clone(), 4, Arc::clone(&metrics)),
+            hooks: Hooks::new(intake.clone(), 4, Duration::from_secs(5), Arc::clone(&metrics)),
             chats: Chats::new(desk.clone(), gate(), 64 * 1024, "https://chat.example".to_owned()),
             following,
             signs: Signs::new(desk.clone(), intake, metrics, Arc::default()),
@@ -153,7 +154,8 @@ impl FollowHouse {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let server = serve(listener, None, routes(rooms), tasks.soft().clone(), Duration::from_secs(5));
+        let bounds = Bounds { connections: 100, headers: Duration::from_secs(30), grace: Duration::from_secs(5) };
+        let server = serve(listener, None, routes(rooms), tasks.soft().clone(), bounds);
         tasks.lasting("http", async move { server.await.unwrap() });
         FollowHouse {
             dir,

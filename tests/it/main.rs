@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
+mod bad_connect;
 mod bad_input;
+mod chats;
 mod clouds;
 mod conduct_corners;
 mod crash_points;
@@ -14,6 +16,7 @@ mod erasing;
 mod follow_house;
 mod following_events;
 mod following_interactions;
+mod front_desk;
 mod golden;
 mod house;
 mod journey_at_the_desk;
