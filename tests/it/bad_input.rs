@@ -156,7 +156,7 @@ async fn a_key_that_cannot_be_fetched_is_our_trouble_and_not_the_senders() {
     book.write("no key document to be had", &house.send("POST", "/hooks/entra/events", &headers, event.clone()).await);
     house.keys_are_served.store(true, Ordering::Relaxed);
     // What could not be had is left alone for as long as the config says.
-    tokio::time::sleep(Duration::from_millis(350)).await;
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
     book.write("the message comes again", &house.send("POST", CHAT, &[], notice).await);
     book.write("the event comes again", &house.send("POST", "/hooks/entra/events", &headers, event).await);
     house.goes_on().await;

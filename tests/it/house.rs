@@ -50,7 +50,7 @@ master_keys = ["file:master.key"]
 
 [network]
 trust = ["ca/ca.pem"]
-keys = { failed = "300ms", at_once = 2 }
+keys = { failed = "2s", at_once = 2 }
 
 [journey]
 customer = "acs"
@@ -166,6 +166,8 @@ pub(crate) struct House {
     seen: AtomicUsize,
     /// How many documents with keys were asked for.
     pub(crate) keys_asked: Arc<AtomicUsize>,
+    /// How many of them were on their way at once at most.
+    pub(crate) keys_at_once: Arc<AtomicUsize>,
     /// Whether documents with keys can be had.
     pub(crate) keys_are_served: Arc<AtomicBool>,
     /// Whether the store refuses writes.
@@ -198,8 +200,8 @@ impl House {
         let authority = Authority::open(&dir.path().join("ca")).unwrap();
         let signer = authority.issue_rsa(SNS).unwrap();
         let keys_are_served = Arc::new(AtomicBool::new(true));
-        let keys_asked = Arc::new(AtomicUsize::new(0));
-        let keys = serve_keys(&authority, &signer, &keys_are_served, &keys_asked).await;
+        let (keys_asked, keys_at_once) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let keys = serve_keys(&authority, &signer, &keys_are_served, [&keys_asked, &keys_at_once]).await;
         let key = "0123456789abcdef0123456789abcdef".to_owned();
         let mappings = concat!(env!("CARGO_MANIFEST_DIR"), "/mappings");
         let config = CONFIG
@@ -288,6 +290,7 @@ impl House {
             contacts: AtomicUsize::new(0),
             seen: AtomicUsize::new(0),
             keys_asked,
+            keys_at_once,
             keys_are_served,
             store_refuses,
             desk,
@@ -520,17 +523,20 @@ async fn serve_keys(
     authority: &Authority,
     signer: &RsaIdentity,
     are_served: &Arc<AtomicBool>,
-    asked: &Arc<AtomicUsize>,
+    [asked, at_once]: [&Arc<AtomicUsize>; 2],
 ) -> Served {
     let (pem, jwks, are_served) = (signer.certificate_pem.clone(), signer.jwks().to_string(), Arc::clone(are_served));
-    let asked = Arc::clone(asked);
+    let (asked, at_once, now) = (Arc::clone(asked), Arc::clone(at_once), Arc::new(AtomicUsize::new(0)));
     let router = axum::Router::new().fallback(move |uri: http::Uri| {
         let document = if uri.path() == "/keys" { jwks.clone() } else { pem.clone() };
         asked.fetch_add(1, Ordering::Relaxed);
+        at_once.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let now = Arc::clone(&now);
         let is_served = are_served.load(Ordering::Relaxed);
         // As long as it takes for others to want the same one.
         async move {
             tokio::time::sleep(Duration::from_millis(20)).await;
+            now.fetch_sub(1, Ordering::Relaxed);
             if is_served { Ok(document) } else { Err(http::StatusCode::BAD_GATEWAY) }
         }
     });
