@@ -21,7 +21,9 @@ use crate::config::Loaded;
 use crate::delivery::{Reader, Source};
 use crate::desk::{self, Setup};
 use crate::dispatch::Dispatcher;
-use crate::http::{Access, Chats, Erasures, Following, Gate, Hooks, Rooms, ServeError, Signs, routes, serve, tls};
+use crate::http::{
+    Access, Bounds, Chats, Erasures, Following, Gate, Hooks, Rooms, ServeError, Signs, routes, serve, tls,
+};
 use crate::intake::{Door, Intake, Keys as KeyRing};
 use crate::interactions::conduct::Cloud;
 use crate::profiles::Profiles;
@@ -248,7 +250,8 @@ impl App {
                 Some((name.clone(), Door { receive, decode }))
             })
             .collect();
-        let intake = Intake::new(desk.clone(), receivers, KeyRing::new(self.http.clone()), Arc::clone(&self.clock));
+        let keys_of_senders = KeyRing::new(self.http.clone(), config.network.keys.clone());
+        let intake = Intake::new(desk.clone(), receivers, keys_of_senders, Arc::clone(&self.clock));
 
         let stopping = Arc::new(AtomicBool::new(false));
         let source = Source::new(&*config.deployment.name, config.deployment.domain.clone());
@@ -262,7 +265,12 @@ impl App {
             config.listen.body.in_memory(),
         );
         let rooms = Rooms {
-            hooks: Hooks::new(intake.clone(), config.listen.hooks, Arc::clone(&metrics)),
+            hooks: Hooks::new(
+                intake.clone(),
+                config.listen.hooks,
+                config.listen.body_timeout.get(),
+                Arc::clone(&metrics),
+            ),
             chats: Chats::new(desk.clone(), self.gate.clone(), config.listen.body.in_memory(), endpoint),
             erasures: Erasures::new(following.clone(), store, self.profiles.clone()),
             following,
@@ -275,8 +283,9 @@ impl App {
         let bound = listener.local_addr().map_err(|error| ServeError::Bind(address, error))?;
 
         let grace = config.shutdown.grace.get();
+        let bounds = Bounds { connections: config.listen.connections, headers: config.listen.headers.get(), grace };
         let (soft, stop) = (tasks.soft().clone(), tasks.soft().clone());
-        let server = serve(listener, self.tls.clone(), routes(rooms), stop, grace);
+        let server = serve(listener, self.tls.clone(), routes(rooms), stop, bounds);
         tasks.lasting("http", async move {
             if let Err(error) = server.await {
                 tracing::error!(%error, "the front desk closed");
@@ -308,10 +317,9 @@ impl App {
     }
 
     /// Where a customer's client finds the chat: the endpoint of the instance through which customers chat.
-    fn chat_endpoint(&self) -> String {
-        let customer = &self.loaded.config.journey.customer;
-        let settings = self.loaded.config.adapters.get(customer).map(|adapter| &adapter.settings);
-        settings.and_then(|settings| settings.get("endpoint")?.as_str()).unwrap_or_default().to_owned()
+    pub fn chat_endpoint(&self) -> String {
+        let doors = self.doors.get(&self.loaded.config.journey.customer);
+        doors.and_then(|doors| doors.traits.endpoint.clone()).unwrap_or_default()
     }
 }
 

@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
-use tandem::http::serve;
+use tandem::http::{Bounds, serve};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -51,7 +51,8 @@ pub(crate) async fn start(routes: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, None, routes, CancellationToken::new(), Duration::ZERO));
+    let bounds = Bounds { connections: 4096, headers: Duration::from_secs(30), grace: Duration::ZERO };
+    tokio::spawn(serve(listener, None, routes, CancellationToken::new(), bounds));
     tokio::task::yield_now().await;
     format!("http://{address}/")
 }

@@ -162,7 +162,7 @@ impl Hub {
         let (receive, decode) = (doors.receive.unwrap(), doors.decode.unwrap());
         let decoders = BTreeMap::from([("acs".into(), Arc::clone(&decode))]);
         let receivers = BTreeMap::from([("acs".into(), Door { receive, decode })]);
-        let intake = Intake::new(desk.clone(), receivers, KeyRing::new(http), clock);
+        let intake = Intake::new(desk.clone(), receivers, KeyRing::new(http, config.network.keys.clone()), clock);
         let gate = Gate::new(Vec::new());
         let profiles = Profiles::new(config.profiles.clone(), BTreeMap::new(), id_key).unwrap();
         let following = Following::new(
@@ -175,7 +175,12 @@ impl Hub {
             config.listen.body.in_memory(),
         );
         let rooms = Rooms {
-            hooks: Hooks::new(intake.clone(), config.listen.hooks, Arc::clone(&metrics)),
+            hooks: Hooks::new(
+                intake.clone(),
+                config.listen.hooks,
+                config.listen.body_timeout.get(),
+                Arc::clone(&metrics),
+            ),
             chats: Chats::new(desk.clone(), gate, config.listen.body.in_memory(), String::new()),
             erasures: Erasures::new(following.clone(), store, profiles),
             following,

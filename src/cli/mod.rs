@@ -26,6 +26,7 @@ use arguments::{Arguments, Verb};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    say_where_it_panics();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -52,4 +53,22 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "sim")]
         Verb::Demo(demo) => demo::demo(demo),
     }
+}
+
+/// Has a panic say where it was and nothing else: what it would say may hold what a customer said.
+pub fn say_where_it_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let thread = std::thread::current().name().unwrap_or("a thread without a name").to_owned();
+        if tracing::dispatcher::has_been_set() {
+            tracing::error!(place, thread, "our own code panicked");
+        } else {
+            say(&format!("{thread} panicked at {place}"));
+        }
+    }));
+}
+
+#[expect(clippy::print_stderr, reason = "nobody else tells before there are log lines")]
+fn say(line: &str) {
+    eprintln!("{line}");
 }

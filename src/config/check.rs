@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use jiff::SignedDuration;
 use tandem_sdk::model::InstanceName;
 use tandem_sdk::problem::Problem;
 use tandem_sdk::secret::SecretRef;
@@ -17,6 +18,7 @@ impl Loaded {
         let mut sheet = Sheet(Vec::new());
         names(&self.config, &mut sheet);
         bounds(&self.config, &mut sheet);
+        journey(&self.config, &mut sheet);
         access(&self.config, &mut sheet);
         secrets(&self.config, &mut sheet);
         adapters(&self.config, kinds, &mut sheet);
@@ -53,10 +55,12 @@ fn names(config: &Config, sheet: &mut Sheet) {
 }
 
 fn bounds(config: &Config, sheet: &mut Sheet) {
-    let Config { listen, store, desk, dispatch, delivery, shutdown, .. } = config;
+    let Config { listen, store, network, desk, dispatch, delivery, shutdown, .. } = config;
     let counts = [
         ("listen.hooks", listen.hooks, 100_000),
         ("listen.connections", listen.connections, 1_000_000),
+        ("network.keys.kept", network.keys.kept, 10_000),
+        ("network.keys.at_once", network.keys.at_once, 1_000),
         ("desk.max_batch", desk.max_batch, 10_000),
         ("desk.lanes.control", desk.lanes.control, 1_000_000),
         ("desk.lanes.outcomes", desk.lanes.outcomes, 1_000_000),
@@ -83,6 +87,12 @@ fn bounds(config: &Config, sheet: &mut Sheet) {
     let day = 24 * 60 * 60;
     let periods = [
         ("listen.timeout", listen.timeout, 3_600),
+        ("listen.headers", listen.headers, 3_600),
+        ("listen.body_timeout", listen.body_timeout, 3_600),
+        ("network.keys.timeout", network.keys.timeout, 60),
+        ("network.keys.failed", network.keys.failed, 3_600),
+        ("network.keys.again", network.keys.again, 3_600),
+        ("network.keys.life", network.keys.life, 30 * day),
         ("dispatch.timeout", dispatch.timeout, 600),
         ("dispatch.backoff.first", dispatch.backoff.first, day),
         ("dispatch.backoff.cap", dispatch.backoff.cap, day),
@@ -109,6 +119,50 @@ fn bounds(config: &Config, sheet: &mut Sheet) {
     let (body, cache) = (listen.body.get(), store.cache.get());
     sheet.demand((1_024..=64 << 20).contains(&body), "listen.body", &listen.body, "from 1KiB to 64MiB");
     sheet.demand((1 << 20..=1 << 40).contains(&cache), "store.cache", &store.cache, "from 1MiB to 1024GiB");
+    let document = network.keys.size.get();
+    sheet.demand((1_024..=64 << 20).contains(&document), "network.keys.size", &network.keys.size, "from 1KiB to 64MiB");
+}
+
+fn journey(config: &Config, sheet: &mut Sheet) {
+    let journey = &config.journey;
+    let (none, moment, second) = (SignedDuration::ZERO, SignedDuration::from_millis(1), SignedDuration::from_secs(1));
+    let (minute, hour) = (SignedDuration::from_mins(1), SignedDuration::from_hours(1));
+    let (day, week) = (SignedDuration::from_hours(24), SignedDuration::from_hours(7 * 24));
+    // A timer that sets itself again must leave the desk time for something else.
+    let periods = [
+        ("profile_deadline", journey.profile_deadline, moment, minute),
+        ("overdue", journey.overdue, second, day),
+        ("overdue_most", journey.overdue_most, second, day),
+        ("patience", journey.patience, moment, week),
+        ("grace", journey.grace, none, day),
+        ("silence", journey.silence, second, week),
+        ("hold", journey.hold, none, minute),
+        ("park", journey.park, second, hour),
+        ("command_life", journey.command_life, second, week),
+    ];
+    for (key, period, least, most) in periods {
+        let expected = format!("from {least:#} to {most:#}");
+        sheet.demand((least..=most).contains(&period), &format!("journey.{key}"), &format!("{period:#}"), &expected);
+    }
+    sheet.demand(
+        journey.overdue_most >= journey.overdue,
+        "journey.overdue_most",
+        &format!("{:#}", journey.overdue_most),
+        "not shorter than journey.overdue",
+    );
+    let counts = [("parked_most", journey.parked_most, 1_000_000), ("waiting_most", journey.waiting_most, 10_000)];
+    for (key, count, most) in counts {
+        sheet.demand((1..=most).contains(&count), &format!("journey.{key}"), &count, &format!("from 1 to {most}"));
+    }
+    let names = [
+        ("customer_name", &journey.customer_name),
+        ("agent_name", &journey.agent_name),
+        ("hub_name", &journey.hub_name),
+    ];
+    for (key, name) in names {
+        let fine = !name.trim().is_empty() && name.len() <= 256;
+        sheet.demand(fine, &format!("journey.{key}"), &format!("{name:?}"), "1 to 256 bytes, not only blanks");
+    }
 }
 
 fn access(config: &Config, sheet: &mut Sheet) {
@@ -270,6 +324,43 @@ mod tests {
         t:19: journey.texts.greeting: a lone { at character 8; {name} for a place, {{ or }} for a brace [template.open_brace]
         t:16: profiles.deadline: 0ns; from 1ms to 5s [profiles.out_of_range]
         "#);
+    }
+
+    #[test]
+    fn a_timer_that_sets_itself_again_leaves_time_for_something_else() {
+        let text = r#"
+            [journey]
+            profile_deadline = "0s"
+            overdue = "0s"
+            overdue_most = "999ms"
+            patience = "-1s"
+            grace = "-1s"
+            silence = "0s"
+            hold = "2m"
+            park = "0s"
+            parked_most = 0
+            command_life = "1ms"
+            waiting_most = 0
+            customer_name = " "
+        "#;
+        insta::assert_snapshot!(problems(text).join("\n"), @r#"
+        t:3: journey.profile_deadline: 0s; from 1ms to 1m [config.wrong_value]
+        t:4: journey.overdue: 0s; from 1s to 24h [config.wrong_value]
+        t:5: journey.overdue_most: 999ms; from 1s to 24h [config.wrong_value]
+        t:6: journey.patience: 1s ago; from 1ms to 168h [config.wrong_value]
+        t:7: journey.grace: 1s ago; from 0s to 24h [config.wrong_value]
+        t:8: journey.silence: 0s; from 1s to 168h [config.wrong_value]
+        t:9: journey.hold: 2m; from 0s to 1m [config.wrong_value]
+        t:10: journey.park: 0s; from 1s to 1h [config.wrong_value]
+        t:12: journey.command_life: 1ms; from 1s to 168h [config.wrong_value]
+        t:11: journey.parked_most: 0; from 1 to 1000000 [config.wrong_value]
+        t:13: journey.waiting_most: 0; from 1 to 10000 [config.wrong_value]
+        t:14: journey.customer_name: " "; 1 to 256 bytes, not only blanks [config.wrong_value]
+        "#);
+        let least = "[journey]\noverdue = '1s'\noverdue_most = '1s'\ngrace = '0s'\nsilence = '1s'\npark = '1s'\n";
+        assert_eq!(problems(least), Vec::<String>::new());
+        let before = problems("[journey]\noverdue = '1m'\noverdue_most = '30s'\n");
+        assert!(before.len() == 1 && before[0].contains("not shorter than journey.overdue"), "{before:?}");
     }
 
     #[test]

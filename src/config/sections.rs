@@ -9,7 +9,7 @@ use tandem_sdk::model::{DomainName, InstanceName};
 use tandem_sdk::secret::SecretRef;
 
 use super::{Period, Size};
-use crate::{desk, dispatch, interactions, profiles, shutdown, telemetry};
+use crate::{desk, dispatch, intake, interactions, profiles, shutdown, telemetry};
 
 /// The whole config. Every key may be left out.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -100,9 +100,14 @@ pub struct Listen {
     pub body: Size,
     /// How long a request may take, body included. Streams of events are not requests in this sense.
     pub timeout: Period,
+    /// How long the headers of a request may take, from the moment it is waited for. A connection that is idle for as
+    /// long is closed.
+    pub headers: Period,
+    /// How long the body of a webhook may take: until it is there nobody knows who sends it.
+    pub body_timeout: Period,
     /// Webhook requests that are worked on at once; more are answered 503 with Retry-After.
     pub hooks: usize,
-    /// Connections at once.
+    /// Connections at once; one too many is closed.
     pub connections: usize,
 }
 
@@ -113,6 +118,8 @@ impl Default for Listen {
             tls: None,
             body: Size::mib(1),
             timeout: Period::secs(15),
+            headers: Period::secs(30),
+            body_timeout: Period::secs(5),
             hooks: 512,
             connections: 4096,
         }
@@ -173,13 +180,15 @@ pub struct Network {
     pub trust: Vec<PathBuf>,
     /// Names that have no DNS entry here: host → address and port. For private endpoints; the simulators use it too.
     pub resolve: BTreeMap<String, SocketAddr>,
+    /// Documents that verify senders of webhooks.
+    pub keys: intake::KeySettings,
 }
 
 /// `[api]`: who may use `/v1`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
-    /// Bearer tokens. Without any, `/v1` answers to everybody, and the hub listens on loopback only.
+    /// Bearer tokens. Without any, the hub listens on loopback only and `/v1` answers to its own machine only.
     pub tokens: Vec<Access>,
 }
 

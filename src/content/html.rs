@@ -108,9 +108,10 @@ impl Page {
                 self.breaks = if self.out.is_empty() { 0 } else { (self.breaks + 1).min(2) };
             } else if c.is_whitespace() && self.preformatted == 0 {
                 self.blank = true;
-            } else if !c.is_control() {
+            } else if c.is_whitespace() || !c.is_control() {
                 self.settle();
-                self.out.push(c);
+                // What a tab keeps apart stays apart.
+                self.out.push(if c.is_control() { ' ' } else { c });
             }
         }
     }
@@ -119,7 +120,14 @@ impl Page {
     fn settle(&mut self) {
         if self.breaks > 0 {
             self.out.truncate(self.out.trim_end_matches(' ').len());
-            self.out.extend(std::iter::repeat_n('\n', self.breaks));
+            // Blanks that a link began with may be among those that went.
+            if let Some((_, Some(start))) = &mut self.link {
+                *start = self.out.len().min(*start);
+            }
+            // What went may have been a line of its own: then fewer breaks are owed, and none at the beginning.
+            let there = self.out.len() - self.out.trim_end_matches('\n').len();
+            let owed = if self.out.is_empty() { 0 } else { self.breaks.min(2_usize.saturating_sub(there)) };
+            self.out.extend(std::iter::repeat_n('\n', owed));
         } else if self.blank && !self.out.is_empty() && !self.out.ends_with([' ', '\n']) {
             self.out.push(' ');
         }
@@ -171,7 +179,7 @@ impl Page {
         let Some((address, start)) = self.link.take() else { return };
         let Some(start) = start else { return self.write(&address) };
         // The address belongs to the text that was written; white space owed after it stays owed.
-        if !same_address(self.out[start..].trim(), &address) {
+        if !same_address(self.out.get(start..).unwrap_or_default().trim(), &address) {
             self.out.push_str(&format!(" ({address})"));
         }
     }
@@ -255,6 +263,9 @@ mod tests {
             ("<ul><li>one<li>two<ol><li>x</li><li>y</li></ol></ul>z", "- one\n- two\n  1. x\n  2. y\n\nz"),
             ("<ol start=3><li>c</ol>", "3. c"),
             ("<pre>a  b\n  c</pre>d", "a  b\n  c\n\nd"),
+            ("<pre>100\t200</pre>300\t400", "100 200\n\n300 400"),
+            ("<pre> <br> <p>a <br>\n \n \nb", "a\n\nb"),
+            ("<pre>x          <a href='https://x.test'> \nc</a></pre>", "x\nc (https://x.test)"),
             ("a<script>if (a<b) alert('</p>')</script><style>p{}</style><!-- no -->b", "ab"),
             ("<table><tr><td>a</td><td>b</td></tr><tr><th>c</th><th>d</th></tr></table>", "a | b\nc | d"),
             ("see <a href='https://x.test/y'>this page</a>.", "see this page (https://x.test/y)."),
@@ -298,7 +309,7 @@ mod tests {
 
         #[test]
         fn lines_never_end_in_blanks_nor_stand_far_apart(
-            html in "(<p>|</p>|<br>|<li>|<ul>|</ul>|<td>|<tr>|<a href=https://x.test>|</a>| |\n|[a-c]){0,60}"
+            html in "(<p>|</p>|<pre>|</pre>|<br>|<li>|<ul>|</ul>|<td>|<tr>|<a href=https://x.test>|</a>| {1,12}|\t|\n|[a-c]){0,60}"
         ) {
             let text = to_text(&html);
             prop_assert!(!text.contains("\n\n\n"), "{}", text);

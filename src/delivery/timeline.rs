@@ -190,6 +190,7 @@ fn came(input: &Input) -> String {
         Input::AgentNeeded { agent, .. } => format!("agent {agent} is needed"),
         Input::AgentUnneeded { interaction } => format!("interaction {interaction} waits for no agent any more"),
         Input::AgentReady { agent, .. } => format!("agent {agent} can join"),
+        Input::TokenStale {} => "the customer's token has little life left".to_owned(),
         Input::TokenRejected { .. } => "a token was not accepted".to_owned(),
         Input::Learned {} => "facts that were asked for, or had waited".to_owned(),
         Input::ConfirmationAsked { instance, .. } => format!("{instance} wants a subscription to be confirmed"),

@@ -1,7 +1,8 @@
 //! What the desk answers.
 
 use serde::Serialize;
-use tandem_sdk::model::InteractionId;
+use tandem_sdk::model::{InteractionId, Personal};
+use tandem_sdk::secret::Secret;
 
 use crate::interactions::State;
 
@@ -41,6 +42,19 @@ pub struct Overview {
     pub changed_at: jiff::Timestamp,
     /// Commands without an outcome.
     pub owed: usize,
+}
+
+/// A chat that a verified caller asked for, as far as it has come.
+#[derive(Clone, Debug)]
+pub struct AskedChat {
+    /// The native id of the thread, once there is one.
+    pub thread: Option<String>,
+    /// The customer's identity in the chat cloud, once there is one.
+    pub identity: Personal,
+    /// The customer's token, where it is good for a while, and until when it works.
+    pub token: Option<(Secret, jiff::Timestamp)>,
+    /// Whether it is over.
+    pub is_over: bool,
 }
 
 /// How the desk is.

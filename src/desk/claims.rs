@@ -9,11 +9,11 @@ use tandem_sdk::model::{Action, Command, Identity, InteractionId, PartyKey, Subj
 use tandem_sdk::secret::{Secret, SecretRole};
 use tokio::sync::oneshot;
 
-use super::answer::{Overview, Status, tell};
+use super::answer::{AskedChat, Overview, Status, tell};
 use super::outbox::Entry;
 use super::run::Writer;
 use super::work::Pending;
-use crate::interactions::{House, Interaction, erased};
+use crate::interactions::{Agent, House, Interaction, Side, erased};
 use crate::store::{SecretName, Store};
 
 /// When it is looked again whether the secret of a command is there, although nothing that yields it has had its outcome.
@@ -22,6 +22,9 @@ const SECRET_WAIT: SignedDuration = SignedDuration::from_secs(30);
 const READS_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 /// When a command dies again whose death could not be written down.
 const DIES_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
+/// A customer's token that works at least this long is good enough to be handed out.
+const TOKEN_LASTS: SignedDuration = SignedDuration::from_mins(10);
 
 /// A command in flight.
 #[derive(Clone, Debug)]
@@ -59,8 +62,10 @@ pub(super) enum Asked {
     Interactions(usize, oneshot::Sender<Vec<Overview>>),
     /// The house.
     House(oneshot::Sender<House>),
-    /// A secret of an interaction, for the caller of `POST /v1/chats`.
-    Secret(String, oneshot::Sender<Option<Secret>>),
+    /// The agents that the hub has met.
+    Agents(oneshot::Sender<Vec<Agent>>),
+    /// What a caller of `POST /v1/chats` waits for.
+    Chat(InteractionId, oneshot::Sender<Option<AskedChat>>),
     /// Whose data are a person's.
     Subjects(Whose, oneshot::Sender<Option<Vec<SubjectId>>>),
     /// How the desk is.
@@ -163,32 +168,49 @@ impl<S: Store + ?Sized> Writer<S> {
         match asked {
             Asked::Interaction(id, reply) => tell(reply, self.find_interaction(id)),
             Asked::Interactions(most, reply) => {
-                let mut all: Vec<Overview> = self
-                    .shelf
-                    .iter()
-                    .map(|it| Overview {
-                        id: it.id,
-                        state: it.state(),
-                        opened_at: it.opened_at,
-                        changed_at: it.changed_at,
-                        owed: it.owed.len(),
-                    })
-                    .collect();
-                all.sort_by_key(|one| std::cmp::Reverse((one.changed_at, one.id)));
-                all.truncate(most);
-                tell(reply, all);
+                let newest = |it: &&Interaction| std::cmp::Reverse((it.changed_at, it.id));
+                let mut all: Vec<&Interaction> = self.shelf.iter().collect();
+                // The shelf may hold many more than are wanted: only those are put in order.
+                if most < all.len() {
+                    all.select_nth_unstable_by_key(most, newest);
+                    all.truncate(most);
+                }
+                all.sort_unstable_by_key(newest);
+                let overview = |it: &Interaction| Overview {
+                    id: it.id,
+                    state: it.state(),
+                    opened_at: it.opened_at,
+                    changed_at: it.changed_at,
+                    owed: it.owed.len(),
+                };
+                tell(reply, all.into_iter().map(overview).collect());
             }
             Asked::House(reply) => tell(reply, self.house.clone()),
-            Asked::Secret(name, reply) => {
-                let found = SecretName::new(&name).and_then(|name| self.vault.get(&name, self.now).ok().flatten());
-                let text = found.and_then(|found| String::from_utf8(found.reveal().to_vec()).ok());
-                tell(reply, text.map(Secret::new));
-            }
+            Asked::Agents(reply) => tell(reply, self.house.agents.values().cloned().collect()),
+            Asked::Chat(id, reply) => tell(reply, self.asked_chat(id)),
             Asked::Subjects(whose, reply) => {
                 let found = self.subjects(&whose);
                 tell(reply, found.inspect_err(|error| tracing::error!(%error, "nobody can be erased so")).ok());
             }
             Asked::Status(reply) => tell(reply, self.status()),
         }
+    }
+
+    fn asked_chat(&self, id: InteractionId) -> Option<AskedChat> {
+        let stored;
+        let it = match self.shelf.get(id) {
+            Some(it) => it,
+            None => {
+                stored = self.find_interaction(id)?;
+                &stored
+            }
+        };
+        let until = self.now.saturating_add(TOKEN_LASTS).unwrap_or(self.now);
+        let found = SecretName::new(&format!("i/{id}/customer"));
+        let found = found.and_then(|name| self.vault.find(&name, until).ok().flatten());
+        let token = found
+            .and_then(|(token, until)| Some((Secret::new(String::from_utf8(token.reveal().to_vec()).ok()?), until?)));
+        let thread = it.legs.iter().find(|leg| leg.side == Side::Customer).map(|leg| leg.leg.native.clone());
+        Some(AskedChat { thread, identity: it.customer.address.clone(), token, is_over: it.closed.is_some() })
     }
 }

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tandem_sdk::model::{CommandId, InteractionId, SubjectId};
-use tandem_sdk::secret::Secret;
 use tokio::sync::{oneshot, watch};
 
-use super::answer::{DeskError, Done, Overview, Status};
+use super::answer::{AskedChat, DeskError, Done, Overview, Status};
 use super::claims::{Asked, Claim, Whose};
 use super::lanes::{Lanes, Priority};
 use super::run::Message;
 use super::work::Work;
-use crate::interactions::{House, Interaction};
+use crate::interactions::{Agent, House, Interaction};
 
 /// A way to the desk.
 #[derive(Clone)]
@@ -105,9 +104,14 @@ impl Desk {
         self.ask(Asked::House).await
     }
 
-    /// A secret that is kept for an interaction.
-    pub async fn secret(&self, name: String) -> Result<Option<Secret>, DeskError> {
-        self.ask(|reply| Asked::Secret(name, reply)).await
+    /// The agents that the hub has met.
+    pub async fn agents(&self) -> Result<Vec<Agent>, DeskError> {
+        self.ask(Asked::Agents).await
+    }
+
+    /// How far a chat has come that a verified caller asked for.
+    pub async fn asked_chat(&self, id: InteractionId) -> Result<Option<AskedChat>, DeskError> {
+        self.ask(|reply| Asked::Chat(id, reply)).await
     }
 
     /// Every subject under whose key a person's data may be sealed.

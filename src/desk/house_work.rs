@@ -1,6 +1,8 @@
 //! The house's inputs on their way through the desk: agents, tokens, parked facts, chats, subscriptions.
 
-use tandem_sdk::model::{Action, Channel, Command, Derive, Fact, InstanceName, LegRef, PartyKey, Personal, SubjectId};
+use tandem_sdk::model::{
+    Action, Channel, Command, Derive, Fact, InstanceName, InteractionId, LegRef, PartyKey, Personal, SubjectId,
+};
 use tandem_sdk::secret::{Secret, SecretRole};
 
 use super::answer::Done;
@@ -69,7 +71,7 @@ impl<S: Store + ?Sized> Writer<S> {
         secrets: Vec<(SecretRole, Secret)>,
     ) -> Result<(), RecordError> {
         let Some(settled) = self.house.fold_input(&input) else { return Ok(()) };
-        self.keep_secrets(pending, StoredSubject::HOUSE, &settled, secrets)?;
+        self.keep_secrets(pending, StoredSubject::HOUSE, &settled, secrets, None)?;
         self.house_turn(pending, input, Some(&settled), &[])?;
         if asks_about_parked(&settled)
             && let Some(leg) = settled.action.leg().cloned()
@@ -262,6 +264,13 @@ impl<S: Store + ?Sized> Writer<S> {
         let input = Input::TokenRejected { secret };
         self.house.fold_input(&input);
         self.house_turn(pending, input, None, &[]).map(|()| Done::default())
+    }
+
+    /// A customer's token has little life left: another one is owed, unless one is.
+    pub(super) fn take_stale_token(&mut self, pending: &mut Pending, id: InteractionId) -> Result<Done, RecordError> {
+        let Some(it) = self.load(id)? else { return Ok(Done::default()) };
+        self.turn(pending, it, None, Input::TokenStale {}, None, Vec::new(), Vec::new(), &[])?;
+        Ok(Done { interaction: Some(id), duplicate: false })
     }
 
     /// A subscription wants to be confirmed.

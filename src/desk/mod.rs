@@ -22,7 +22,7 @@ mod run;
 mod shelf;
 mod work;
 
-pub use answer::{DeskError, Done, Overview, Status};
+pub use answer::{AskedChat, DeskError, Done, Overview, Status};
 pub use at_rest::{house_at_rest, interaction_at_rest};
 pub use claims::{Claim, Whose};
 pub use handle::Desk;

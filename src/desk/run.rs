@@ -354,6 +354,7 @@ impl<S: Store + ?Sized> Writer<S> {
             Work::Chat(request) => self.take_chat(pending, *request),
             Work::Confirm { instance, topic, address } => self.take_confirmation(pending, instance, topic, &address),
             Work::TokenRejected { secret, value } => self.take_rejection(pending, secret, &value),
+            Work::TokenStale { interaction } => self.take_stale_token(pending, interaction),
             Work::Redrive { row, incoming } => self.take_redriven(pending, row, *incoming),
             Work::Discard { row } => {
                 self.discard(pending, row).map(|is_there| Done { interaction: None, duplicate: !is_there })

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use tandem_sdk::doors::{Decoded, Envelope};
 use tandem_sdk::error::AdapterError;
 use tandem_sdk::model::{
-    CommandId, Derive, Fact, FactKind, InstanceName, InteractionId, LegId, LegRef, Outcome, PartyKey, Role, SubjectId,
+    Action, CommandId, Derive, Fact, FactKind, InstanceName, InteractionId, LegId, LegRef, Outcome, PartyKey, Role,
+    SubjectId,
 };
 use tandem_sdk::secret::{Secret, SecretRole};
 
@@ -73,6 +74,11 @@ pub enum Work {
         secret: String,
         /// The token.
         value: Secret,
+    },
+    /// A caller asked for a chat whose customer's token has little life left.
+    TokenStale {
+        /// Whose.
+        interaction: InteractionId,
     },
     /// A vendor message that was in quarantine and is understood now.
     Redrive {
@@ -496,7 +502,14 @@ impl<S: Store + ?Sized> Writer<S> {
                     return Ok(Done { interaction: Some(id), duplicate: true });
                 };
                 self.keep_dead(pending, &dead, &it);
-                self.keep_secrets(pending, persist::stored(it.subject), &settled, secrets)?;
+                // Whoever is handed the customer's token must be told until when it works.
+                let until = match (&settled.action, &input) {
+                    (Action::IssueToken { .. }, Input::Outcome { result: Ok(Outcome::Issued { expires_at }), .. }) => {
+                        Some(*expires_at)
+                    }
+                    _ => None,
+                };
+                self.keep_secrets(pending, persist::stored(it.subject), &settled, secrets, until)?;
                 self.refer_outcome(pending, &input, &it)?;
                 let made = match &input {
                     Input::Outcome {
@@ -527,10 +540,11 @@ impl<S: Store + ?Sized> Writer<S> {
         subject: StoredSubject,
         command: &tandem_sdk::model::Command,
         secrets: Vec<(SecretRole, Secret)>,
+        until: Option<jiff::Timestamp>,
     ) -> Result<(), RecordError> {
         for (role, secret) in secrets {
             if let Some(name) = command.keeps.get(&role).and_then(|name| SecretName::new(name)) {
-                self.vault.put(&name, subject, secret.reveal().as_bytes(), None, &mut pending.rows)?;
+                self.vault.put(&name, subject, secret.reveal().as_bytes(), until, &mut pending.rows)?;
                 pending.kept.insert(name.as_str().to_owned());
             }
         }

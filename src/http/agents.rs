@@ -40,9 +40,9 @@ pub(super) fn routes(following: Following) -> Router {
 async fn list(State(following): State<Following>, headers: HeaderMap) -> Response {
     let listed = async {
         following.admit(&headers, Scope::Read)?;
-        let house = following.desk.house().await.map_err(|error| Box::new(not_now(error)))?;
+        let agents = following.desk.agents().await.map_err(|error| Box::new(not_now(error)))?;
         let sight = following.sight(&headers);
-        let agents: Vec<AgentView> = house.agents.into_values().map(|agent| AgentView::new(agent, sight)).collect();
+        let agents: Vec<AgentView> = agents.into_iter().map(|agent| AgentView::new(agent, sight)).collect();
         Ok::<_, Refused>(answer(&json!({ "agents": agents, "redacted": sight == Sight::Redacted })))
     };
     either(listed.await)

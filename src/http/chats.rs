@@ -7,21 +7,31 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_sdk::model::{Attribute, Identity, IdentityKind, InteractionId};
 
 use super::access::Gate;
+use super::following::{Refused, json, not_now};
 use super::hooks::read;
 use super::problem::{Code, problem};
 use crate::config::Scope;
-use crate::desk::{Desk, DeskError, Priority, Work};
-use crate::interactions::{ChatRequest, Interaction, Side};
+use crate::desk::{AskedChat, Desk, DeskError, Priority, Work};
+use crate::interactions::ChatRequest;
 
 /// Longest time that the caller waits for the chat cloud.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Attributes that one wish may have.
 const MOST_ATTRIBUTES: usize = 100;
+
+/// Names and values of all attributes together. Connect takes 32 768 bytes; the rest is for what the hub adds.
+const MOST_ATTRIBUTE_BYTES: usize = 30_000;
+
+/// Who waits for a chat looks at it again after this, and ever less often.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// The longest time between two looks.
+const LOOK_AT_LEAST: Duration = Duration::from_millis(250);
 
 /// The room behind `/v1/chats`.
 #[derive(Clone)]
@@ -67,6 +77,8 @@ struct Opened {
     thread: String,
     identity: String,
     token: String,
+    /// Until when the token works. Asking again with the same key gets one that works longer.
+    expires_at: Timestamp,
     endpoint: String,
 }
 
@@ -127,6 +139,10 @@ fn requested(wish: Wish) -> Result<ChatRequest, &'static str> {
     if wish.attributes.len() > MOST_ATTRIBUTES || !wish.attributes.keys().all(|name| is_name(name, 100)) {
         return Err("attributes are at most 100, their names 1 to 100 letters, digits, - and _");
     }
+    let bytes: usize = wish.attributes.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
+    if bytes > MOST_ATTRIBUTE_BYTES {
+        return Err("names and values of attributes are at most 30000 bytes together");
+    }
     if wish.language.as_deref().is_some_and(|language| !is_name(language, 35)) {
         return Err("language is a tag of BCP 47, for instance de-AT");
     }
@@ -166,20 +182,28 @@ async fn open(chats: &Chats, request: ChatRequest) -> Response {
         );
     };
     let opened = tokio::time::timeout(PATIENCE, async {
+        let (mut pause, mut asked_for_token) = (LOOK_AGAIN, false);
         loop {
             committed.mark_unchanged();
-            match look(chats, id).await {
+            match look(chats, id).await? {
                 Look::Opened(opened) => return Ok(opened),
-                Look::Failed(response) => return Err(response),
-                Look::NotYet => {}
+                Look::TokenLacks if !asked_for_token => {
+                    asked_for_token = true;
+                    let renew = Work::TokenStale { interaction: id };
+                    chats.desk.submit(Priority::Webhook, renew).await.map_err(|error| Box::new(not_now(error)))?;
+                }
+                Look::TokenLacks | Look::NotYet => {}
             }
+            // Others' commits wake everybody who waits, so nobody looks at each of them.
+            tokio::time::sleep(pause).await;
+            pause = LOOK_AT_LEAST.min(pause.saturating_mul(2));
             if committed.changed().await.is_err() {
                 return Err(Box::new(not_now(DeskError::Closed)));
             }
         }
     });
     match opened.await {
-        Ok(Ok(opened)) => (StatusCode::CREATED, axum::Json(*opened)).into_response(),
+        Ok(Ok(opened)) => (StatusCode::CREATED, json(&*opened)).into_response(),
         Ok(Err(response)) => *response,
         Err(_) => {
             problem(Code::NotNow, "the chat cloud does not answer; the same idempotency_key gets this chat later")
@@ -189,33 +213,27 @@ async fn open(chats: &Chats, request: ChatRequest) -> Response {
 
 enum Look {
     Opened(Box<Opened>),
-    Failed(Box<Response>),
+    /// All is there but a token that works for a while.
+    TokenLacks,
     NotYet,
 }
 
-async fn look(chats: &Chats, id: InteractionId) -> Look {
-    let it: Interaction = match chats.desk.interaction(id).await {
-        Ok(Some(it)) => it,
-        Ok(None) => return Look::NotYet,
-        Err(error) => return Look::Failed(Box::new(not_now(error))),
-    };
-    let thread = it.legs.iter().find(|leg| leg.side == Side::Customer).map(|leg| leg.leg.native.clone());
-    let token = chats.desk.secret(format!("i/{id}/customer")).await.ok().flatten();
-    match (thread, it.customer.address.reveal(), token) {
-        (Some(thread), Some(identity), Some(token)) => Look::Opened(Box::new(Opened {
+async fn look(chats: &Chats, id: InteractionId) -> Result<Look, Refused> {
+    let chat = chats.desk.asked_chat(id).await.map_err(|error| Box::new(not_now(error)))?;
+    let Some(AskedChat { thread, identity, token, is_over }) = chat else { return Ok(Look::NotYet) };
+    match (thread, identity.reveal(), token) {
+        _ if is_over => {
+            Err(Box::new(problem(Code::Conflict, "this chat is over, or the chat cloud refused to open it")))
+        }
+        (Some(thread), Some(identity), Some((token, expires_at))) => Ok(Look::Opened(Box::new(Opened {
             interaction: id,
             thread,
             identity: identity.to_owned(),
             token: token.reveal().to_owned(),
+            expires_at,
             endpoint: chats.endpoint.clone(),
-        })),
-        _ if it.closed.is_some() => {
-            Look::Failed(Box::new(problem(Code::Conflict, "this chat is over, or the chat cloud refused to open it")))
-        }
-        _ => Look::NotYet,
+        }))),
+        (Some(_), Some(_), None) => Ok(Look::TokenLacks),
+        _ => Ok(Look::NotYet),
     }
-}
-
-fn not_now(error: DeskError) -> Response {
-    problem(Code::NotNow, &error.to_string())
 }

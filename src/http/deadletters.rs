@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use axum::Router;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -17,6 +17,7 @@ use tandem_sdk::model::{Action, CommandId, InstanceName, InteractionId, LegRef, 
 use super::following::{Following, Refused, either, json as answer, not_now};
 use super::problem::{Code, problem};
 use super::query::{Query, wrong};
+use super::segment::Named;
 use crate::config::Scope;
 use crate::delivery::Sight;
 use crate::desk::{Done, Priority, Work};
@@ -79,7 +80,7 @@ async fn list(State(following): State<Following>, headers: HeaderMap, RawQuery(q
     either(listed.await)
 }
 
-async fn redrive(State(following): State<Following>, headers: HeaderMap, Path(id): Path<String>) -> Response {
+async fn redrive(State(following): State<Following>, headers: HeaderMap, Named(id): Named<String>) -> Response {
     let redriven = async {
         following.admit(&headers, Scope::Operate)?;
         let command = id.parse().map(CommandId).map_err(|_| nothing())?;

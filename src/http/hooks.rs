@@ -1,10 +1,11 @@
 //! `POST|OPTIONS /hooks/{instance}/{door}`: bytes to the intake, its reply back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodFilter;
@@ -14,6 +15,7 @@ use tandem_sdk::model::InstanceName;
 use tokio::sync::Semaphore;
 
 use super::problem::{Code, problem};
+use super::segment::Named;
 use crate::intake::{Answered, Intake};
 use crate::telemetry::{ByDoor, Metrics};
 
@@ -22,13 +24,14 @@ use crate::telemetry::{ByDoor, Metrics};
 pub struct Hooks {
     intake: Intake,
     places: Arc<Semaphore>,
+    patience: Duration,
     metrics: Arc<Metrics>,
 }
 
 impl Hooks {
-    /// Takes at most `at_once` webhooks at a time.
-    pub fn new(intake: Intake, at_once: usize, metrics: Arc<Metrics>) -> Self {
-        Hooks { intake, places: Arc::new(Semaphore::new(at_once)), metrics }
+    /// Takes at most `at_once` webhooks at a time, each of whose bodies has `patience` to come.
+    pub fn new(intake: Intake, at_once: usize, patience: Duration, metrics: Arc<Metrics>) -> Self {
+        Hooks { intake, places: Arc::new(Semaphore::new(at_once)), patience, metrics }
     }
 
     pub(super) fn routes(self) -> Router {
@@ -39,7 +42,7 @@ impl Hooks {
 
 async fn receive(
     State(hooks): State<Hooks>,
-    Path((instance, door)): Path<(String, String)>,
+    Named((instance, door)): Named<(String, String)>,
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Response {
@@ -68,9 +71,13 @@ async fn take(
         return problem(Code::NotNow, "too many webhooks at once");
     };
     let (parts, body) = request.into_parts();
-    let body = match read(body, cap).await {
-        Ok(body) => body,
-        Err(response) => return *response,
+    // Nobody knows yet who sends this, so it may hold its place for a short time only.
+    let body = match tokio::time::timeout(hooks.patience, read(body, cap)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(response)) => return *response,
+        Err(_) => {
+            return problem(Code::NotNow, "the body took too long; listen.body_timeout says how long it may take");
+        }
     };
     let answered = hooks.intake.receive(instance, door, &parts.method, query, &parts.headers, &body).await;
     match answered {

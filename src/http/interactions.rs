@@ -1,7 +1,7 @@
 //! `GET /v1/interactions`, one of them, its timeline and its decisions.
 
 use axum::Router;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::following::{Following, Refused, either, json as answer, not_now};
 use super::query::Query;
+use super::segment::Named;
 use super::view::View;
 use crate::config::Scope;
 use crate::delivery::Sight;
@@ -38,7 +39,7 @@ async fn list(State(following): State<Following>, headers: HeaderMap, RawQuery(q
     either(listed.await)
 }
 
-async fn one(State(following): State<Following>, headers: HeaderMap, Path(id): Path<String>) -> Response {
+async fn one(State(following): State<Following>, headers: HeaderMap, Named(id): Named<String>) -> Response {
     let shown = async {
         following.admit(&headers, Scope::Read)?;
         let it = following.interaction(&id).await?;
@@ -54,7 +55,7 @@ async fn one(State(following): State<Following>, headers: HeaderMap, Path(id): P
 async fn timeline(
     State(following): State<Following>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let shown = async {
@@ -75,7 +76,7 @@ async fn timeline(
     either(shown.await)
 }
 
-async fn decisions(State(following): State<Following>, headers: HeaderMap, Path(id): Path<String>) -> Response {
+async fn decisions(State(following): State<Following>, headers: HeaderMap, Named(id): Named<String>) -> Response {
     let shown = async {
         following.admit(&headers, Scope::Read)?;
         let it = following.interaction(&id).await?;

@@ -1,7 +1,7 @@
 //! `/v1/quarantine`: what could not be understood; look at it, send it back, discard it.
 
 use axum::Router;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -10,6 +10,7 @@ use serde_json::json;
 use super::following::{Following, Refused, either, json as answer, not_now};
 use super::problem::{Code, problem};
 use super::query::{Query, wrong};
+use super::segment::Named;
 use crate::config::Scope;
 use crate::delivery::{QuarantineId, Verdict};
 use crate::desk::{Done, Priority, Work};
@@ -40,7 +41,7 @@ async fn list(State(following): State<Following>, headers: HeaderMap, RawQuery(q
     either(listed.await)
 }
 
-async fn one(State(following): State<Following>, headers: HeaderMap, Path(id): Path<String>) -> Response {
+async fn one(State(following): State<Following>, headers: HeaderMap, Named(id): Named<String>) -> Response {
     let shown = async {
         following.admit(&headers, Scope::Operate)?;
         let (id, sight) = (named(&id)?, following.sight(&headers));
@@ -50,7 +51,7 @@ async fn one(State(following): State<Following>, headers: HeaderMap, Path(id): P
     either(shown.await)
 }
 
-async fn redrive(State(following): State<Following>, headers: HeaderMap, Path(id): Path<String>) -> Response {
+async fn redrive(State(following): State<Following>, headers: HeaderMap, Named(id): Named<String>) -> Response {
     let redriven = async {
         following.admit(&headers, Scope::Operate)?;
         let id = named(&id)?;
@@ -74,7 +75,7 @@ async fn redrive(State(following): State<Following>, headers: HeaderMap, Path(id
     either(redriven.await)
 }
 
-async fn discard(State(following): State<Following>, headers: HeaderMap, Path(id): Path<String>) -> Response {
+async fn discard(State(following): State<Following>, headers: HeaderMap, Named(id): Named<String>) -> Response {
     let discarded = async {
         following.admit(&headers, Scope::Operate)?;
         submit(&following, Work::Discard { row: named(&id)?.0 }).await?;

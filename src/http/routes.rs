@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state, map_request};
+use axum::response::Response;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 
+use super::access::say_host;
 use super::chats::Chats;
 use super::erasures::Erasures;
 use super::following::Following;
@@ -43,10 +45,19 @@ pub fn routes(rooms: Rooms) -> Router {
         .merge(deadletters::routes(rooms.following))
         .merge(rooms.erasures.routes())
         .merge(rooms.signs.routes())
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, rooms.timeout))
+        .layer(map_request(async |request: Request| say_host(request)))
+        .layer(from_fn_with_state(rooms.timeout, in_time))
         .fallback(|| async { problem(Code::NotFound, "no such address") })
         .method_not_allowed_fallback(|| async {
             problem(Code::MethodNotAllowed, "see README.md for what this address takes")
         })
         .layer(CatchPanicLayer::custom(|_| problem(Code::Unexpected, "the request made the hub panic")))
+}
+
+/// Answers in time, whatever the room does.
+async fn in_time(State(timeout): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => problem(Code::NotNow, "this took too long; listen.timeout says how long a request may take"),
+    }
 }

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Handle, Server};
+use hyper_util::rt::TokioTimer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
+
+use super::connections::Counted;
 
 /// Why the hub cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -29,37 +32,55 @@ pub enum ServeError {
     Ended(#[from] std::io::Error),
 }
 
-/// Serves until `stop` is asked for, then lets requests in hand finish within `grace`.
+/// What bounds the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections at once.
+    pub connections: usize,
+    /// How long the headers of a request may take, from the moment it is waited for.
+    pub headers: Duration,
+    /// How long requests in hand may take once the server is asked to stop.
+    pub grace: Duration,
+}
+
+/// Serves until `stop` is asked for, then lets requests in hand finish within the grace.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
     routes: Router,
     stop: CancellationToken,
-    grace: Duration,
+    bounds: Bounds,
 ) -> Result<(), ServeError> {
     let handle = Handle::new();
     let stopping = handle.clone();
     let watch = async move {
         stop.cancelled().await;
-        stopping.graceful_shutdown(Some(grace));
+        stopping.graceful_shutdown(Some(bounds.grace));
         std::future::pending::<()>().await;
     };
     let service = routes.into_make_service();
     let serving = async {
         match tls {
             Some(tls) => {
-                axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls))?
-                    .handle(handle)
-                    .serve(service)
-                    .await
+                let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls))?;
+                bounded(server, bounds).handle(handle).serve(service).await
             }
-            None => axum_server::from_tcp(listener)?.handle(handle).serve(service).await,
+            None => bounded(axum_server::from_tcp(listener)?, bounds).handle(handle).serve(service).await,
         }
     };
     tokio::select! {
         served = serving => Ok(served?),
         () = watch => Ok(()),
     }
+}
+
+/// The server within its bounds.
+fn bounded<A>(server: Server<SocketAddr, A>, bounds: Bounds) -> Server<SocketAddr, Counted<A>> {
+    let mut server = server.map(|inner| Counted::new(inner, bounds.connections, bounds.headers));
+    let http = server.http_builder();
+    http.http1().timer(TokioTimer::new()).header_read_timeout(bounds.headers);
+    http.http2().timer(TokioTimer::new()).keep_alive_interval(bounds.headers);
+    server
 }
 
 /// Reads certificate and key. ring is the provider; HTTP/2 and 1.1 are offered.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
@@ -9,11 +10,18 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use super::problem::{Code, problem};
-use crate::desk::Desk;
+use crate::desk::{Desk, DeskError, Status};
 use crate::intake::Intake;
 use crate::telemetry::{Metrics, OPEN_METRICS};
+
+/// How old what the desk said of itself may be. Anybody may look here, and the desk answers workers in the same lane.
+const STALE: Duration = Duration::from_secs(1);
+
+/// What the desk said of itself, and when it was asked.
+type Told = Option<(Instant, Result<Status, DeskError>)>;
 
 /// The room behind the signs.
 #[derive(Clone)]
@@ -22,12 +30,27 @@ pub struct Signs {
     intake: Intake,
     metrics: Arc<Metrics>,
     stopping: Arc<AtomicBool>,
+    told: Arc<Mutex<Told>>,
 }
 
 impl Signs {
     /// Signs of this house; `stopping` turns readiness off.
     pub fn new(desk: Desk, intake: Intake, metrics: Arc<Metrics>, stopping: Arc<AtomicBool>) -> Self {
-        Signs { desk, intake, metrics, stopping }
+        Signs { desk, intake, metrics, stopping, told: Arc::default() }
+    }
+
+    /// How the desk is, or was a moment ago. It is asked by one at a time.
+    async fn status(&self) -> Result<Status, DeskError> {
+        let mut told = self.told.lock().await;
+        if let Some((at, status)) = *told
+            && at.elapsed() < STALE
+        {
+            return status;
+        }
+        let asked = Instant::now();
+        let status = self.desk.status().await;
+        *told = Some((asked, status));
+        status
     }
 
     pub(super) fn routes(self) -> Router {
@@ -49,7 +72,7 @@ async fn readyz(State(signs): State<Signs>) -> Response {
     if signs.stopping.load(Ordering::Relaxed) {
         return problem(Code::NotNow, "the hub is stopping");
     }
-    match signs.desk.status().await {
+    match signs.status().await {
         Ok(status) if !status.is_stuck => {
             let doors: Vec<String> = signs
                 .intake
@@ -65,7 +88,7 @@ async fn readyz(State(signs): State<Signs>) -> Response {
 }
 
 async fn metrics(State(signs): State<Signs>) -> Response {
-    if let Ok(status) = signs.desk.status().await {
+    if let Ok(status) = signs.status().await {
         let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
         signs.metrics.outbox.set(gauge(status.owed));
         signs.metrics.open_interactions.set(gauge(status.in_memory));

@@ -6,5 +6,5 @@
 mod keys;
 mod receive;
 
-pub use keys::{Fetch, Keys};
+pub use keys::{Fetch, KeySettings, Keys};
 pub use receive::{Answered, Door, Intake};

@@ -91,7 +91,7 @@ impl Intake {
             if !doors.receive.may_fetch(&url) {
                 return Answered::Refused(Refusal::NotAuthentic("its key is not where keys may be".to_owned()));
             }
-            match self.0.keys.fetch(&url).await {
+            match self.0.keys.fetch(&url, &ring).await {
                 Fetch::Fetched => {}
                 // The key may be newer than the document: a 401 would make its sender drop what it has for good.
                 Fetch::NoHelp => return Answered::NotNow("the key that verifies the sender is not known yet"),

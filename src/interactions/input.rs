@@ -78,6 +78,8 @@ pub enum Input {
         /// Its name in the vault.
         secret: String,
     },
+    /// To an interaction: the customer's token has little life left, and somebody asks for it.
+    TokenStale {},
     /// Facts that came another way than by an envelope of their own: asked for, or parked until now.
     Learned {},
     /// To the house: a subscription wants to be confirmed; the address is in the vault.

@@ -95,6 +95,15 @@ impl<S: Store + ?Sized> Vault<S> {
 
     /// A secret; `None` when there is none of that name, its time is over or its owner was erased.
     pub fn get(&self, name: &SecretName, now: jiff::Timestamp) -> Result<Option<SecretBytes>, KeyError> {
+        Ok(self.find(name, now)?.map(|(secret, _)| secret))
+    }
+
+    /// A secret as [`get`](Vault::get) gives it, and until when it is given out, where that was said.
+    pub fn find(
+        &self,
+        name: &SecretName,
+        now: jiff::Timestamp,
+    ) -> Result<Option<(SecretBytes, Option<jiff::Timestamp>)>, KeyError> {
         let key = SecretKey::Secret(name.clone()).encode();
         let Some(value) = self.store.get(Keyspace::Vault, &key)? else { return Ok(None) };
         let row = SecretRow::decode(&value).ok_or_else(|| malformed(name))?;
@@ -103,7 +112,7 @@ impl<S: Store + ?Sized> Vault<S> {
         }
         let (part, _) = Part::split(row.sealed)?;
         match self.keys.open_part(&part, Place::Row { keyspace: Keyspace::Vault, key: &key })? {
-            Sealed::Text(text) => Ok(Some(SecretBytes(text))),
+            Sealed::Text(text) => Ok(Some((SecretBytes(text), moment(row.expires_at)))),
             Sealed::Gone => Ok(None),
         }
     }
@@ -146,6 +155,10 @@ impl<S: Store + ?Sized> Vault<S> {
 
 fn millisecond(at: jiff::Timestamp) -> u64 {
     u64::try_from(at.as_millisecond()).unwrap_or(0)
+}
+
+fn moment(millisecond: u64) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(i64::try_from(millisecond).ok()?).ok()
 }
 
 fn malformed(name: &SecretName) -> KeyError {
@@ -206,7 +219,8 @@ mod tests {
         let vault = vault();
         commit(&vault, |batch| vault.put(&name("a"), ANN, b"x", Some(at(100)), batch).unwrap());
         commit(&vault, |batch| vault.put(&name("b"), ANN, b"y", Some(at(200)), batch).unwrap());
-        assert!(vault.get(&name("a"), at(99)).unwrap().is_some());
+        let (_, until) = vault.find(&name("a"), at(99)).unwrap().unwrap();
+        assert_eq!(until, Some(at(100)));
         assert!(vault.get(&name("a"), at(100)).unwrap().is_none());
 
         commit(&vault, |batch| assert_eq!(vault.expire(at(100), 10, batch).unwrap(), 1));

@@ -11,7 +11,7 @@ use tandem_sdk::error::ErrorKind;
 use tandem_sdk::model::FactKind;
 use tandem_sdk::secret::Secret;
 
-use crate::desk_house::{CUSTOMER, DeskHouse, contact_fact, said, setup, thread};
+use crate::desk_house::{CUSTOMER, DeskHouse, RULES, contact_fact, said, setup, thread};
 
 /// Carries everything that may go but the commands of this purpose, which are refused; says how many were.
 async fn refusing(house: &DeskHouse, purpose: &str, kind: ErrorKind) -> usize {
@@ -94,7 +94,7 @@ async fn a_contact_that_was_asked_about_leaves_nothing_behind_in_the_house() {
 #[tokio::test]
 async fn the_house_is_written_down_as_seldom_as_recovery_allows() {
     let few = Setup { fold_most: 20, ..setup(Settings::default(), false) };
-    let mut house = DeskHouse::open_with(few);
+    let mut house = DeskHouse::open_with(few, RULES);
     house.carry_all().await;
     let key = StateKey::new(3, b"house").unwrap().encode();
     let (mut last, mut written): (Option<Bytes>, usize) = (house.store.get(Keyspace::States, &key).unwrap(), 0);

@@ -58,7 +58,7 @@ impl Carry for Strict {
         Some(if matches!(action, Action::Say { .. }) { EffectClass::ReadBack } else { EffectClass::Natural })
     }
 
-    fn quotas(&self, _: &Command) -> Vec<Quota> {
+    fn quotas(&self, _: &Command, _: bool) -> Vec<Quota> {
         Vec::new()
     }
 

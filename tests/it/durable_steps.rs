@@ -8,20 +8,20 @@ use tandem::store::{Batch, Change, Keyspace};
 use tandem_sdk::model::{Action, Outcome};
 
 /// Every durable step by its number.
-pub(crate) const STEPS: [&str; 25] = [
+pub(crate) const STEPS: [&str; 26] = [
     "a new life of the desk has claimed its epoch",
     "a life begins: the rules in force are kept, the hub's token is owed, everything open is to be asked about",
     "states that the log can rebuild are written down, with their watermark",
     "a caller's wish for a chat is kept; the customer's identity, or token and thread, are owed",
     "the customer's identity in the chat cloud is kept; token and thread are owed",
-    "a token is kept: the hub's, an agent's or a customer's; its renewal is a timer",
+    "a token is kept: the hub's, an agent's or a connection's; its renewal is a timer",
     "the thread is kept as a leg of the interaction",
     "a message of the customer is kept; the profile is asked for, its deadline is a timer",
     "the profile, or that there is none, is kept; decision, placement and the waiting notice are owed",
     "a message of the customer is kept; decision, placement and the waiting notice are owed",
     "a message is kept and owed to the other side",
     "the contact's reference and the participant token are kept; listening, entering and what the customer said are owed",
-    "the connection token is kept",
+    "a customer's token is kept with the time until which it works: it is renewed when a caller asks for it",
     "facts of a contact or thread that nobody knows yet are parked, with a timer",
     "the assignment is kept as the cloud confirmed it; the agent's identity is owed",
     "the agent's name or identity is kept; what it still lacks is owed",
@@ -34,6 +34,7 @@ pub(crate) const STEPS: [&str; 25] = [
     "a fact is kept that owes nothing; or a timer that did no more than ask",
     "the address that confirms a subscription is kept in the vault; confirming is owed",
     "a token was not accepted; another one is owed",
+    "a customer's token has little life left and a caller asks for it; another one is owed",
 ];
 
 /// The number of the step that a commit is. One that changes nothing makes nothing durable and has none.
@@ -76,6 +77,7 @@ fn step_of(batch: &Batch) -> usize {
         Input::Chat(_) => 4,
         Input::ConfirmationAsked { .. } => 24,
         Input::TokenRejected { .. } => 25,
+        Input::TokenStale {} => 26,
         Input::Outcome { result: Ok(outcome), .. } => match outcome {
             Outcome::Identified { .. } if owes(|action| matches!(action, Action::Open { .. })) => 5,
             Outcome::Described { .. } | Outcome::Identified { .. } => 16,

@@ -18,8 +18,8 @@ use tandem::clock::{Clock, SetClock};
 use tandem::config::{Delivery, Period, Scope};
 use tandem::delivery::{Reader, Sight, Source};
 use tandem::desk::{self, Claim, Desk, Incoming, Priority, Setup, Work};
-use tandem::http::{Access, Chats, Erasures, Following, Gate, Hooks, Rooms, Signs, routes, serve};
-use tandem::intake::{Intake, Keys as KeyRing};
+use tandem::http::{Access, Bounds, Chats, Erasures, Following, Gate, Hooks, Rooms, Signs, routes, serve};
+use tandem::intake::{Intake, KeySettings, Keys as KeyRing};
 use tandem::interactions::Settings;
 use tandem::profiles::Profiles;
 use tandem::routing::Rules;
@@ -151,7 +151,8 @@ impl FollowHouse {
 
         let tasks = Tasks::new();
         let client = client();
-        let intake = Intake::new(desk.clone(), BTreeMap::new(), KeyRing::new(client.clone()), shared);
+        let intake =
+            Intake::new(desk.clone(), BTreeMap::new(), KeyRing::new(client.clone(), KeySettings::default()), shared);
         let metrics = Arc::new(Metrics::new());
         let doors: BTreeMap<_, Arc<dyn Decode>> =
             BTreeMap::from([("acs".into(), Arc::clone(&door) as Arc<dyn Decode>)]);
@@ -162,7 +163,7 @@ impl FollowHouse {
         let lookups = BTreeMap::from([("cdp".into(), Arc::clone(&cdp) as Arc<dyn Lookup>)]);
         let profiles = Profiles::new(tandem::profiles::Settings::default(), lookups, setup.id_key.clone()).unwrap();
         let rooms = Rooms {
-            hooks: Hooks::new(intake.clone(), 4, Arc::clone(&metrics)),
+            hooks: Hooks::new(intake.clone(), 4, Duration::from_secs(5), Arc::clone(&metrics)),
             chats: Chats::new(desk.clone(), gate(), 64 * 1024, "https://chat.example".to_owned()),
             erasures: Erasures::new(following.clone(), Arc::clone(&store), profiles.clone()),
             following,
@@ -172,7 +173,8 @@ impl FollowHouse {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let server = serve(listener, None, routes(rooms), tasks.soft().clone(), Duration::from_secs(5));
+        let bounds = Bounds { connections: 100, headers: Duration::from_secs(30), grace: Duration::from_secs(5) };
+        let server = serve(listener, None, routes(rooms), tasks.soft().clone(), bounds);
         tasks.lasting("http", async move { server.await.unwrap() });
         FollowHouse {
             dir,

@@ -20,7 +20,7 @@ use tandem::clock::{Clock, SystemClock};
 use tandem::config::Config;
 use tandem::delivery::{Reader, Sight, Source};
 use tandem::desk::{self, Desk};
-use tandem::http::{Chats, Erasures, Following, Gate, Hooks, Rooms, Signs, routes, serve};
+use tandem::http::{Bounds, Chats, Erasures, Following, Gate, Hooks, Rooms, Signs, routes, serve};
 use tandem::intake::{Door, Intake, Keys as KeyRing};
 use tandem::interactions::{Input, Owner, Understood};
 use tandem::profiles::Profiles;
@@ -53,6 +53,7 @@ master_keys = ["file:master.key"]
 
 [network]
 trust = ["ca/ca.pem"]
+keys = { failed = "2s", at_once = 2 }
 
 [journey]
 customer = "acs"
@@ -164,7 +165,12 @@ pub(crate) struct House {
     reader: Reader,
     signer: RsaIdentity,
     good: AtomicUsize,
+    contacts: AtomicUsize,
     seen: AtomicUsize,
+    /// How many documents with keys were asked for.
+    pub(crate) keys_asked: Arc<AtomicUsize>,
+    /// How many of them were on their way at once at most.
+    pub(crate) keys_at_once: Arc<AtomicUsize>,
     /// Whether documents with keys can be had.
     pub(crate) keys_are_served: Arc<AtomicBool>,
     /// Whether the store refuses writes.
@@ -172,6 +178,16 @@ pub(crate) struct House {
     pub(crate) desk: Desk,
     pub(crate) address: SocketAddr,
     pub(crate) key: String,
+}
+
+/// Answers under their names, as one text to look at.
+#[derive(Default)]
+pub(crate) struct Book(pub(crate) String);
+
+impl Book {
+    pub(crate) fn write(&mut self, name: &str, answer: &str) {
+        self.0.push_str(&format!("# {name}\n{answer}\n\n"));
+    }
 }
 
 impl House {
@@ -187,7 +203,8 @@ impl House {
         let authority = Authority::open(&dir.path().join("ca")).unwrap();
         let signer = authority.issue_rsa(SNS).unwrap();
         let keys_are_served = Arc::new(AtomicBool::new(true));
-        let keys = serve_keys(&authority, &signer, &keys_are_served).await;
+        let (keys_asked, keys_at_once) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let keys = serve_keys(&authority, &signer, &keys_are_served, [&keys_asked, &keys_at_once]).await;
         let key = "0123456789abcdef0123456789abcdef".to_owned();
         let mappings = concat!(env!("CARGO_MANIFEST_DIR"), "/mappings");
         let config = CONFIG
@@ -223,7 +240,12 @@ impl House {
         let receivers = app.doors().iter().filter_map(|(name, doors)| {
             Some((name.clone(), Door { receive: doors.receive.clone()?, decode: doors.decode.clone()? }))
         });
-        let intake = Intake::new(desk.clone(), receivers.collect(), KeyRing::new(http.clone()), clock);
+        let intake = Intake::new(
+            desk.clone(),
+            receivers.collect(),
+            KeyRing::new(http.clone(), config.network.keys.clone()),
+            clock,
+        );
         let decoders = app.doors().iter().filter_map(|(name, doors)| Some((name.clone(), doors.decode.clone()?)));
         let (metrics, tasks, gate) = (Arc::new(Metrics::new()), Tasks::new(), Gate::new(Vec::new()));
         let reader = Reader::new(Arc::clone(&store), data_keys, Source::new("test", config.deployment.domain.clone()));
@@ -239,17 +261,27 @@ impl House {
         );
         let profiles = Profiles::new(config.profiles.clone(), BTreeMap::new(), IdKey::new(key.as_bytes())).unwrap();
         let rooms = Rooms {
-            hooks: Hooks::new(intake.clone(), config.listen.hooks, Arc::clone(&metrics)),
-            chats: Chats::new(desk.clone(), gate, body, "https://chat.example".to_owned()),
+            hooks: Hooks::new(
+                intake.clone(),
+                config.listen.hooks,
+                config.listen.body_timeout.get(),
+                Arc::clone(&metrics),
+            ),
+            chats: Chats::new(desk.clone(), gate, body, app.chat_endpoint()),
             erasures: Erasures::new(following.clone(), store, profiles),
             following,
             signs: Signs::new(desk.clone(), intake, metrics, Arc::default()),
-            timeout: Duration::from_secs(10),
+            timeout: config.listen.timeout.get(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let server = serve(listener, None, routes(rooms), tasks.soft().clone(), Duration::from_secs(5));
+        let bounds = Bounds {
+            connections: config.listen.connections,
+            headers: config.listen.headers.get(),
+            grace: Duration::from_secs(5),
+        };
+        let server = serve(listener, None, routes(rooms), tasks.soft().clone(), bounds);
         tasks.lasting("http", async move { server.await.unwrap() });
         let house = House {
             _dir: dir,
@@ -260,7 +292,10 @@ impl House {
             reader,
             signer,
             good: AtomicUsize::new(0),
+            contacts: AtomicUsize::new(0),
             seen: AtomicUsize::new(0),
+            keys_asked,
+            keys_at_once,
             keys_are_served,
             store_refuses,
             desk,
@@ -349,6 +384,42 @@ impl House {
         let told = self.send("POST", "/hooks/connect/chat", &[], notice).await;
         // The customer's message is on its way to Connect, so what Connect says waits for that.
         assert!(told.starts_with("200\n") && (told.contains("parked") || told.contains("message.posted")), "{told}");
+        let event = self.contact("INITIATED", &format!("good-{n}"), &json!({})).to_string();
+        let headers = [("x-api-key", self.key.as_str())];
+        let told = self.send("POST", "/hooks/connect/contacts", &headers, event).await;
+        assert!(told.starts_with("200\n") && (told.contains("parked") || told.contains("leg.initiated")), "{told}");
+    }
+
+    /// A contact event as EventBridge posts it, with fields of `detail` changed or, by null, taken out.
+    pub(crate) fn contact(&self, kind: &str, contact: &str, change: &Value) -> Value {
+        let mut detail = json!({
+            "eventType": kind,
+            "contactId": contact,
+            "channel": "CHAT",
+            "instanceArn": format!("arn:aws:connect:eu-central-1:111122223333:instance/{INSTANCE}"),
+            "initiationMethod": "API",
+            "initiationTimestamp": now(),
+            "queueInfo": { "enqueueTimestamp": now(), "queueArn": "arn:aws:connect:eu-central-1:111122223333:queue/q" },
+        });
+        let fields = detail.as_object_mut().unwrap();
+        for (name, value) in change.as_object().unwrap() {
+            if value.is_null() {
+                fields.remove(name);
+            } else {
+                fields.insert(name.clone(), value.clone());
+            }
+        }
+        json!({
+            "version": "0",
+            "id": format!("00000000-0000-4000-8000-{:012x}", self.contacts.fetch_add(1, Ordering::Relaxed)),
+            "detail-type": "Amazon Connect Contact Event",
+            "source": "aws.connect",
+            "account": "111122223333",
+            "time": now(),
+            "region": "eu-central-1",
+            "resources": [],
+            "detail": detail,
+        })
     }
 
     /// A customer's message as Event Grid tells it, with fields of `data` changed or, by null, taken out.
@@ -453,12 +524,26 @@ pub(crate) fn now() -> String {
 }
 
 /// The certificate that SNS signs with, and the keys of Entra, where everybody believes that they are.
-async fn serve_keys(authority: &Authority, signer: &RsaIdentity, are_served: &Arc<AtomicBool>) -> Served {
+async fn serve_keys(
+    authority: &Authority,
+    signer: &RsaIdentity,
+    are_served: &Arc<AtomicBool>,
+    [asked, at_once]: [&Arc<AtomicUsize>; 2],
+) -> Served {
     let (pem, jwks, are_served) = (signer.certificate_pem.clone(), signer.jwks().to_string(), Arc::clone(are_served));
+    let (asked, at_once, now) = (Arc::clone(asked), Arc::clone(at_once), Arc::new(AtomicUsize::new(0)));
     let router = axum::Router::new().fallback(move |uri: http::Uri| {
         let document = if uri.path() == "/keys" { jwks.clone() } else { pem.clone() };
+        asked.fetch_add(1, Ordering::Relaxed);
+        at_once.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let now = Arc::clone(&now);
         let is_served = are_served.load(Ordering::Relaxed);
-        async move { if is_served { Ok(document) } else { Err(http::StatusCode::BAD_GATEWAY) } }
+        // As long as it takes for others to want the same one.
+        async move {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            now.fetch_sub(1, Ordering::Relaxed);
+            if is_served { Ok(document) } else { Err(http::StatusCode::BAD_GATEWAY) }
+        }
     });
     let tls = authority.server_config(&[SNS]).unwrap();
     tandem_sdk::sim::serve("127.0.0.1:0".parse().unwrap(), tls, router).await.unwrap()

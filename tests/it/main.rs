@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
+mod bad_connect;
 mod bad_input;
 mod beginnings_and_ends;
+mod chats;
 mod clouds;
 mod conduct_corners;
 mod crash_points;
@@ -17,6 +19,7 @@ mod erasing;
 mod follow_house;
 mod following_events;
 mod following_interactions;
+mod front_desk;
 mod golden;
 mod house;
 mod journey_at_the_desk;

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use jiff::SignedDuration;
 use tandem::clock::{Clock, SetClock};
 use tandem::desk::{self, Desk, DeskError, Incoming, Priority, Setup, Work};
-use tandem::interactions::{ChatRequest, Doubt, Input, Interaction, Settings, Step};
+use tandem::interactions::{ChatRequest, Doubt, Input, Interaction, Owner, Settings, Step};
 use tandem::record::Record;
 use tandem::replay::{Replayed, Today, replay};
 use tandem::routing::Rules;
@@ -194,6 +194,17 @@ impl Play {
         let opened = self.clouds.opened();
         assert_ne!(opened, before);
         opened.unwrap()
+    }
+
+    /// The site asks for a token that works longer, for the chat that it asked for last.
+    pub(crate) async fn renew_token(&mut self) {
+        let chat = |record: &Record| match (&record.input, record.owner) {
+            (Input::Chat(_), Owner::Interaction(id)) => Some(id),
+            _ => None,
+        };
+        let interaction = self.records().iter().rev().find_map(chat).unwrap();
+        while !self.submit(Priority::Webhook, Work::TokenStale { interaction }).await {}
+        self.rest().await;
     }
 
     fn records(&self) -> Vec<Record> {

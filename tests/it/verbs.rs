@@ -27,6 +27,25 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// This test is a process of its own too, one that panics.
+#[test]
+fn a_panic_says_where_it_was_and_not_what() {
+    let is_child = std::env::var_os("TANDEM_TEST_PANICS").is_some();
+    if is_child {
+        tandem::cli::say_where_it_panics();
+        panic!("what the customer said");
+    }
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "verbs::a_panic_says_where_it_was_and_not_what", "--nocapture"])
+        .env("TANDEM_TEST_PANICS", "1")
+        .output()
+        .unwrap();
+    assert!(!child.status.success());
+    let told = text(&child.stderr) + &text(&child.stdout);
+    assert!(told.contains("panicked at tests/it/verbs.rs:"), "{told}");
+    assert!(!told.contains("what the customer said"), "{told}");
+}
+
 #[test]
 fn check_names_every_problem_with_file_line_key_and_what_would_be_right() {
     let folder = tempfile::tempdir().unwrap();

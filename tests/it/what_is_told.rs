@@ -10,7 +10,7 @@ use tandem_sdk::model::{
 };
 
 use crate::conduct_corners::{customer_says, fail, leg, only, reach, served, settle_usually};
-use crate::desk_house::{CUSTOMER, DeskHouse, RULES, contact, contact_fact, said, thread};
+use crate::desk_house::{CUSTOMER, DeskHouse, RULES, contact, contact_fact, said, setup, thread};
 use tandem::desk::{Priority, Work};
 
 const NOTHING: [&str; 0] = [];

@@ -7,6 +7,7 @@ use tandem_sdk::mapping::{DecodeContext, MappingSet};
 use tandem_sdk::problem::Problem;
 
 use crate::SYSTEM;
+use crate::receive::CONTACTS;
 
 /// The mappings in force, for one instance. An envelope of the door `contacts` holds one EventBridge event or its detail,
 /// one of the door `chat` one SNS message without its signature. A mapping counts for its own door only: what SNS does
@@ -15,6 +16,7 @@ use crate::SYSTEM;
 pub struct Tables {
     set: MappingSet,
     account: String,
+    only_own: bool,
 }
 
 impl Tables {
@@ -24,14 +26,28 @@ impl Tables {
     ///
     /// Everything that is wrong in any of the files.
     pub fn load(folder: &Path, account: &str) -> Result<Self, Vec<Problem>> {
-        Ok(Tables { set: MappingSet::load(folder)?, account: account.to_ascii_lowercase() })
+        Ok(Tables { set: MappingSet::load(folder)?, account: account.to_ascii_lowercase(), only_own: false })
+    }
+
+    /// Leaves out contact events of other instances. A rule on the default bus matches all that the AWS account has.
+    pub(crate) fn of_this_instance_only(self) -> Self {
+        Tables { only_own: true, ..self }
     }
 }
 
 impl Decode for Tables {
     fn decode(&self, envelope: &Envelope) -> Decoded {
         let context = DecodeContext { system: SYSTEM, account: &self.account, door: Some(&envelope.door) };
-        self.set.decode(&envelope.body, &context)
+        match self.set.decode(&envelope.body, &context) {
+            Decoded::Facts(facts)
+                if self.only_own
+                    && envelope.door == CONTACTS
+                    && facts.iter().any(|fact| !fact.leg.account.eq_ignore_ascii_case(&self.account)) =>
+            {
+                Decoded::Ignored { reason: "another Connect instance".to_owned(), unknown: false }
+            }
+            decoded => decoded,
+        }
     }
 
     fn version(&self) -> &str {

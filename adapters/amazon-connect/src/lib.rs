@@ -43,6 +43,7 @@ fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Prob
     let mut problems = Vec::new();
     let mut noted = |found: Vec<Problem>| problems.extend(found);
     let decode = Tables::load(&context.mappings.join(SYSTEM), &checked.instance_id).map_err(&mut noted).ok();
+    let decode = decode.map(Tables::of_this_instance_only);
     let clouds = Clouds::new(&checked, context.trust).map_err(&mut noted).ok();
     let trust = match &checked.sns {
         Some(sns) if !sns.accept_unchained => Trust::chained(context.trust).map_err(&mut noted).ok(),
@@ -71,6 +72,7 @@ fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Prob
         probe: Some(Arc::new(probe::Connection { clouds })),
         traits: Traits {
             hub_address: None,
+            endpoint: None,
             account: checked.instance_id,
             message_limit: MESSAGE_LIMIT,
             agents: BTreeMap::new(),

@@ -156,3 +156,18 @@ fn fixtures_are_decoded_to_these_facts() {
     }
     insta::assert_snapshot!(text);
 }
+
+#[test]
+fn a_contact_of_another_instance_is_not_taken() {
+    let decode = doors().decode.unwrap();
+    let sample = samples().into_iter().find(|sample| sample.name == "contact-queued").unwrap();
+    let body = String::from_utf8(sample.body.to_vec()).unwrap();
+    let decoded = |body: String| {
+        let (dedupe, origin) = (vec!["sample".to_owned()], vec!["api_key".to_owned()]);
+        decode.decode(&Envelope { door: CONTACTS.to_owned(), kind: None, dedupe, origin, body: body.into() })
+    };
+    assert!(matches!(decoded(body.clone()), Decoded::Facts(_)));
+    let staging = body.replace("0A1B2C3D-0000-4000-8000-000000000001", "0A1B2C3D-0000-4000-8000-0000000000FF");
+    assert_ne!(staging, body);
+    assert_eq!(decoded(staging), Decoded::Ignored { reason: "another Connect instance".to_owned(), unknown: false });
+}

@@ -42,7 +42,10 @@ pub const MESSAGE_LIMIT: usize = 28_000;
 fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Problem>> {
     let settings: Settings = tandem_sdk::settings::read(settings)?;
     let checked = Checked::new(settings, context.base)?;
-    let decode: Arc<dyn Decode> = Arc::new(Tables::load(&context.mappings.join(KIND.name), &checked.account)?);
+    let topics = checked.events.as_ref().map(|events| events.topics.clone()).unwrap_or_default();
+    let decode = Tables::load(&context.mappings.join(KIND.name), &checked.account)?.of_topics(topics);
+    let decode: Arc<dyn Decode> = Arc::new(decode);
+    let endpoint = checked.endpoint.as_str().trim_end_matches('/').to_owned();
     let client = Client {
         http: context.http.clone(),
         endpoint: checked.endpoint,
@@ -55,6 +58,7 @@ fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Prob
         identity_version: checked.identity_version.clone(),
         chat_version: checked.chat_version.clone(),
         hub_address: checked.hub_address.clone(),
+        takes_any_topic: checked.events.as_ref().is_some_and(|events| events.topics.is_empty()),
     };
     let carrier = Carrier {
         client,
@@ -74,6 +78,7 @@ fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Prob
         probe: Some(Arc::new(probe) as Arc<dyn Probe>),
         traits: Traits {
             hub_address: Some(checked.hub_address),
+            endpoint: Some(endpoint),
             account: checked.account,
             message_limit: MESSAGE_LIMIT,
             agents: BTreeMap::new(),

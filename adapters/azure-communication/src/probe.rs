@@ -20,6 +20,8 @@ pub(crate) struct ResourceProbe {
     pub(crate) identity_version: String,
     pub(crate) chat_version: String,
     pub(crate) hub_address: String,
+    /// Webhooks are taken, and nobody said of which topics.
+    pub(crate) takes_any_topic: bool,
 }
 
 /// The first page of the conversations that a user is in.
@@ -96,6 +98,12 @@ impl Probe for ResourceProbe {
             let mut findings = self.findings(looked.as_ref());
             if let Ok(token) = &looked {
                 findings.push(self.participation(token).await);
+            }
+            if self.takes_any_topic {
+                findings.push(good(
+                    "event_grid.topics is empty, so events of any resource are taken from whoever knows the secret; right is the ARM path of this resource (az communication show --query id)"
+                        .to_owned(),
+                ));
             }
             findings
         })

@@ -19,11 +19,20 @@ fn repository() -> PathBuf {
 }
 
 fn doors() -> Doors {
+    doors_with("endpoint = 'https://example.communication.azure.com'\naccess_key = 'file:access'", "")
+}
+
+fn doors_with(resource: &str, grid: &str) -> Doors {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("access"), "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=").unwrap();
     std::fs::write(folder.path().join("query"), "cXVlcnkgc2VjcmV0").unwrap();
-    let settings = "endpoint = 'https://example.communication.azure.com'\naccess_key = 'file:access'\n\
-        hub_address = '8:acs:resource_hub'\n[event_grid]\nsubscriptions = ['tandem']\nquery.secrets = ['file:query']";
+    let connection =
+        "endpoint=https://example.communication.azure.com/;accesskey=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    std::fs::write(folder.path().join("connection"), connection).unwrap();
+    let settings = format!(
+        "{resource}\nhub_address = '8:acs:resource_hub'\n[event_grid]\nsubscriptions = ['tandem']\n\
+         query.secrets = ['file:query']\n{grid}"
+    );
     let client = reqwest::Client::builder();
     let authority = Authority::open(folder.path()).unwrap();
     let context = Context {
@@ -138,4 +147,40 @@ fn fixtures_are_decoded_to_these_facts() {
         }
     }
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn where_topics_are_configured_an_event_of_another_one_is_not_understood() {
+    let topic = "/subscriptions/S/resourceGroups/r/providers/Microsoft.Communication/CommunicationServices/Contoso";
+    let decode = doors_with("connection = 'file:connection'", &format!("topics = ['{topic}/']")).decode.unwrap();
+    let sample = samples().into_iter().find(|sample| sample.name == "message-in-thread").unwrap();
+    let event: serde_json::Value = serde_json::from_slice(&sample.body).unwrap();
+    let decoded = |topic: Option<&str>, source: Option<&str>| {
+        let mut event = event.clone();
+        let fields = event.as_object_mut().unwrap();
+        fields.remove("topic");
+        for (name, value) in [("topic", topic), ("source", source)] {
+            fields.extend(value.map(|value| (name.to_owned(), value.into())));
+        }
+        let (dedupe, origin) = (vec!["sample".to_owned()], vec!["query_secret".to_owned()]);
+        let body = event.to_string().into();
+        decode.decode(&Envelope { door: DOOR.to_owned(), kind: None, dedupe, origin, body })
+    };
+    let staging = topic.replace("Contoso", "contoso-staging");
+    assert!(matches!(decoded(Some(&topic.to_lowercase()), None), Decoded::Facts(_)));
+    assert!(matches!(decoded(None, Some(topic)), Decoded::Facts(_)));
+    // What `recall` makes of a list has no topic.
+    assert!(matches!(decoded(None, None), Decoded::Facts(_)));
+    let foreign = Decoded::Malformed { problem: "its topic is not one of event_grid.topics".to_owned() };
+    assert_eq!(decoded(Some(&staging), None), foreign);
+    assert_eq!(decoded(None, Some(&staging)), foreign);
+    assert_eq!(decoded(Some(topic), Some(&staging)), foreign);
+}
+
+#[test]
+fn the_endpoint_is_known_however_the_settings_name_it() {
+    let endpoint = |resource| doors_with(resource, "").traits.endpoint;
+    let expected = Some("https://example.communication.azure.com".to_owned());
+    assert_eq!(endpoint("connection = 'file:connection'"), expected);
+    assert_eq!(endpoint("endpoint = 'https://example.communication.azure.com/'\naccess_key = 'file:access'"), expected);
 }

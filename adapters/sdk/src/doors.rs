@@ -80,6 +80,8 @@ pub struct Doors {
 pub struct Traits {
     /// The hub's own native address in this cloud (ACS: the hub identity's raw id).
     pub hub_address: Option<String>,
+    /// Where a customer's own client finds this cloud, where customers have one.
+    pub endpoint: Option<String>,
     /// The account in leg refs: resource or instance id, lower case.
     pub account: String,
     /// Longest message text, in bytes of UTF-8.

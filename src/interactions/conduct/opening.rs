@@ -25,17 +25,8 @@ impl Turn<'_> {
 
     /// The customer has an identity: a token for them, and a conversation with them and the hub in it.
     pub(super) fn open_conversation(&mut self) {
+        self.owe_customer_token();
         let address = self.it.customer.address.clone();
-        let token = self.secret("customer");
-        self.owe(
-            Owed::new(
-                "customer",
-                self.customer_instance(),
-                "customer_token",
-                Action::IssueToken { address: address.clone() },
-            )
-            .keeps(SecretRole::UserToken, token),
-        );
         let name = or_else(&self.it.customer.name, &self.context.settings.customer_name);
         let topic = or_else(&self.it.customer.topic, "Chat");
         let members = vec![Member { address, name }];
@@ -43,6 +34,21 @@ impl Turn<'_> {
             Owed::new("customer", self.customer_instance(), "open", Action::Open { topic, members })
                 .uses(SecretRole::UserToken, self.hub_token()),
         );
+    }
+
+    fn owe_customer_token(&mut self) {
+        let action = Action::IssueToken { address: self.it.customer.address.clone() };
+        let token = self.secret("customer");
+        let owed = Owed::new("customer", self.customer_instance(), "customer_token", action);
+        self.owe(owed.keeps(SecretRole::UserToken, token));
+    }
+
+    /// A caller asks for the customer's token when it works no longer, or not for long.
+    pub(super) fn renew_customer_token(&mut self) {
+        let is_owed = self.it.owed.values().any(|command| command.purpose.0 == "customer_token");
+        if self.it.closed.is_none() && !is_owed && !self.it.customer.address.is_none() {
+            self.owe_customer_token();
+        }
     }
 
     pub(super) fn leg_appeared(&mut self, leg: &LegRef) {

@@ -99,6 +99,7 @@ impl<'a> Turn<'a> {
             }
             Input::AgentReady { agent, address, name, party } => turn.bring_in(agent, address, name, *party),
             Input::Resumed {} => turn.doubt_everything(),
+            Input::TokenStale {} => turn.renew_customer_token(),
             _ => {}
         }
         turn.finish();

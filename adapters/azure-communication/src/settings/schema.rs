@@ -68,7 +68,8 @@ impl Default for Settings {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventGrid {
-    /// Topics that may subscribe our URL: the ARM path of the ACS resource. Compared without regard to case.
+    /// Topics that may subscribe our URL and whose events are taken: the ARM path of the ACS resource. Compared without
+    /// regard to case. Configure it: with `subscriptions` alone, events of any resource are taken as this one's.
     pub topics: Vec<String>,
     /// Names of event subscriptions that may subscribe our URL. Compared without regard to case. One of `topics` and
     /// `subscriptions` must not be empty; a handshake must satisfy both where both are there.
