@@ -211,7 +211,15 @@ pub(super) struct Demo {
     /// Kill the hub this many times while the journeys are on.
     #[arg(long, default_value_t = 0)]
     pub(super) kills: usize,
+    /// How long anything may take before the play is given up.
+    #[arg(long, default_value = "90s", value_parser = period)]
+    pub(super) patience: crate::config::Period,
     /// Write everything here and keep it; without it a temporary folder that goes when the play was complete.
     #[arg(long)]
     pub(super) folder: Option<PathBuf>,
+}
+
+#[cfg(feature = "sim")]
+fn period(text: &str) -> Result<crate::config::Period, String> {
+    crate::config::Period::try_from(text.to_owned())
 }
