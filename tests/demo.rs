@@ -110,7 +110,7 @@ fn the_journey_completes_whatever_a_seed_brings() {
 #[test]
 fn every_journey_completes_however_often_the_hub_is_killed() {
     let kills = number("TANDEM_KILLS", 10).to_string();
-    let outcome = play(&["--journeys", "12", "--kills", &kills]);
+    let outcome = play(&["--journeys", "12", "--kills", &kills, "--patience", "180s"]);
     assert_eq!((outcome["journeys"].as_u64(), outcome["kills"].to_string()), (Some(12), kills));
 }
 

@@ -214,11 +214,11 @@ impl Scene<'_> {
             last.goes_on = true;
         }
         let long = (format!("{begin} {} {end}", "word ".repeat(4_000)), "text", vec![begin, end]);
-        let by_customer = [html, long, self.line("It was a gift."), self.line("And it is late.")];
+        let by_customer = [html, long, self.line("It was a gift.")];
         let by_agent = ["Hello, I am Ada.", "Which one is it?", "I will have a look."].map(|text| self.of_agents(text));
         let ((_, to_agents), to_customer) =
             tokio::try_join!(self.customer_says(&by_customer), self.agent_says(&by_agent))?;
-        self.step("customer", "writes HTML, 20 KB and two lines at once", "");
+        self.step("customer", "writes HTML, 20 KB and a line at once", "");
         self.step("agent", "writes three lines meanwhile", "");
         tokio::try_join!(self.agents_hear(to_agents), self.customer_hears(to_customer))?;
         self.step("hub", "everybody has heard everything", "");

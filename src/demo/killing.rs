@@ -11,7 +11,7 @@ use super::stage::Stage;
 /// Every so often the hub dies while it is still starting: reading its log, asking after what was open.
 const ONE_IN: u64 = 5;
 /// The longest that a hub lives after it is ready, in milliseconds.
-const LONGEST_LIFE: u64 = 700;
+const LONGEST_LIFE: u64 = 3_000;
 
 /// How often the hub is to be killed, and was; how many journeys are still under way.
 pub(super) struct Killing {

@@ -85,6 +85,7 @@ pub async fn play(options: Options) -> Result<Played, TownError> {
         seed: options.seed,
         rate: options.rate,
         holds: options.holds(),
+        is_killed: options.kills > 0,
         limits: options.limits,
     };
     let stage = Arc::new(Stage::raise(Town::lay_out(&plan)?, &options)?);

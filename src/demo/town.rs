@@ -22,6 +22,10 @@ const TOPIC: &str = "arn:aws:sns:eu-central-1:111122223333:tandem-chat";
 /// How much faster than documented the simulators' long durations pass.
 const TIME_SCALE: f64 = 20.0;
 
+/// The same for Connect where the hub is killed again and again: of the five minutes in which a customer has to connect,
+/// or the flow never starts, a hub that is gone half of the time needs more than fifteen seconds.
+const TIME_SCALE_OF_KILLED: f64 = 4.0;
+
 /// Folders, ports and addresses.
 pub(super) struct Town {
     /// Everything is in here.
@@ -55,6 +59,8 @@ pub(super) struct Plan<'a> {
     pub(super) rate: f64,
     /// Whether messages wait for stragglers, longer than any of them is late.
     pub(super) holds: bool,
+    /// Whether the hub is killed on the way.
+    pub(super) is_killed: bool,
     pub(super) limits: Limits,
 }
 
@@ -132,6 +138,7 @@ impl Town {
 
     fn connect_settings(&self, plan: &Plan<'_>) -> String {
         let hub = self.hub;
+        let scale = if plan.is_killed { TIME_SCALE_OF_KILLED } else { TIME_SCALE };
         let mut agents = String::new();
         for journey in 0..plan.journeys {
             for second in [false, true] {
@@ -144,7 +151,7 @@ impl Town {
         }
         format!(
             "listen = \"{}\"\nca = \"{}\"\nregion = \"eu-central-1\"\ninstance_id = \"{INSTANCE}\"\n\
-             access_key_id = \"AKIATANDEMDEMO000000\"\nsecret_access_key = \"{}\"\ntime_scale = {TIME_SCALE}\nhold_ms = 1500\n\
+             access_key_id = \"AKIATANDEMDEMO000000\"\nsecret_access_key = \"{}\"\ntime_scale = {scale}\nhold_ms = 1500\n\
              limits = \"{}\"\n{}\n\
              [flows]\n\"{FLOW}\" = \"{}\"\n\
              [[queues]]\nid = \"{GENERAL}\"\nname = \"general\"\n\
@@ -209,7 +216,7 @@ resolve = {{ "sns.eu-central-1.amazonaws.com" = "{connect}" }}
 customer = "acs"
 overdue = "2s"
 overdue_most = "10s"
-patience = "60s"
+patience = "10m"
 grace = "1500ms"
 hold = "{hold}"
 silence = "10s"
