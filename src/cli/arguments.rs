@@ -196,7 +196,8 @@ pub(super) struct Demo {
     /// Print one JSON object a step and a last one with the outcome.
     #[arg(long)]
     pub(super) json: bool,
-    /// Let things go wrong, drawn from this seed: duplicates, reordering, delays, throttling, errors, lost answers.
+    /// Let things go wrong, drawn from this seed: duplicates, reordering, delays, losses, throttling, errors, lost answers.
+    /// With an even seed messages wait for stragglers, and all have to arrive in order.
     #[arg(long)]
     pub(super) seed: Option<u64>,
     /// How often each fault befalls a call, where there is a seed.

@@ -1,6 +1,6 @@
 //! SIGKILL at random moments, while the simulators live on and the journeys are under way.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -18,7 +18,8 @@ pub(super) struct Killing {
     pub(super) wanted: usize,
     done: AtomicUsize,
     under_way: AtomicUsize,
-    given_up: AtomicUsize,
+    /// No more kills will come.
+    is_over: AtomicBool,
 }
 
 impl Killing {
@@ -27,7 +28,7 @@ impl Killing {
             wanted,
             done: AtomicUsize::new(0),
             under_way: AtomicUsize::new(journeys),
-            given_up: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
         }
     }
 
@@ -48,7 +49,7 @@ impl Killing {
         } else {
             (self.wanted * act / acts).saturating_sub(journey % 3)
         };
-        while self.done() < share && self.given_up.load(Ordering::Relaxed) == 0 {
+        while self.done() < share && !self.is_over.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(40)).await;
         }
     }
@@ -75,6 +76,6 @@ impl Stage {
             self.report.step(0, "demo", "killed the hub and started it again", &json!(done));
         }
         // Nobody waits for kills that will not come.
-        self.killing.given_up.store(1, Ordering::Relaxed);
+        self.killing.is_over.store(true, Ordering::Relaxed);
     }
 }

@@ -35,6 +35,9 @@ pub fn sever() -> Response {
     response
 }
 
+/// What a call was about, by its path and its body.
+pub type WhatWasCalled = fn(&str, &[u8]) -> String;
+
 /// What [`fault_layer`] needs to know. Use it with `axum::middleware::from_fn_with_state(layer, fault_layer)`.
 ///
 /// The site of a call is `METHOD matched-path`, for example `POST /chat/threads/{thread}/messages`.
@@ -46,7 +49,7 @@ pub struct FaultLayer {
     retry_after_seconds: u64,
     body: Arc<dyn Fn(FaultKind) -> Response + Send + Sync>,
     /// Where faults are entered, and under what: found in the path and the body of the call.
-    book: Option<(Ledger, fn(&str, &[u8]) -> String)>,
+    book: Option<(Ledger, WhatWasCalled)>,
 }
 
 impl FaultLayer {
@@ -66,7 +69,7 @@ impl FaultLayer {
 
     /// Enters every fault as `call.faulted`, under what `key` finds in the path and the body of the call.
     #[must_use]
-    pub fn entering(mut self, ledger: Ledger, key: fn(&str, &[u8]) -> String) -> Self {
+    pub fn entering(mut self, ledger: Ledger, key: WhatWasCalled) -> Self {
         self.book = Some((ledger, key));
         self
     }
