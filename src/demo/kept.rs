@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    fn delivered(site: &str, key: &str, of: Value) -> Entry {
+    fn delivered(site: &str, key: &str, of: &Value) -> Entry {
         let detail = json!({ "site": site, "of": of });
         Entry { seq: 1, effect: "delivery.acknowledged".into(), key: key.into(), detail }
     }
@@ -87,11 +87,11 @@ mod tests {
         let grid = json!({ "topic": "/t", "ids": ["1", "2"] });
         let named = |id: &str| format!("event/{}", Derive::entity("event_grid").part("/t").part(id).uuid());
         let ledger = [
-            delivered("eventbridge", "AB", json!({})),
-            delivered("eventbridge", "AB", json!({})),
-            delivered("sns", "m", json!({ "type": "MESSAGE" })),
-            delivered("sns", "s", json!({ "type": "SubscriptionConfirmation" })),
-            delivered("event-grid tandem", "1", grid),
+            delivered("eventbridge", "AB", &json!({})),
+            delivered("eventbridge", "AB", &json!({})),
+            delivered("sns", "m", &json!({ "type": "MESSAGE" })),
+            delivered("sns", "s", &json!({ "type": "SubscriptionConfirmation" })),
+            delivered("event-grid tandem", "1", &grid),
         ];
         let all = [("eventbridge/ab".to_owned(), 1), ("sns/m".to_owned(), 1), (named("1"), 1), (named("2"), 1)];
         let kept: BTreeMap<String, usize> = all.into();

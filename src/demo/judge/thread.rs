@@ -18,9 +18,9 @@ pub(super) fn judge(journey: &Said, acs: &[Entry], findings: &mut Findings) {
     let place =
         |effect: &str, who: &str| moves.iter().position(|(entry, moved)| entry.effect == effect && *moved == who);
     let named = |name: &str| {
-        let is_added = |(entry, _): &&(&Entry, &str)| entry.effect == "participant.added";
-        let mut of_name = moves.iter().filter(is_added).filter(|(entry, _)| entry.text("displayName") == name);
-        of_name.next().map(|(_, who)| *who)
+        let is_meant =
+            |(entry, _): &&(&Entry, &str)| entry.effect == "participant.added" && entry.text("displayName") == name;
+        moves.iter().find(is_meant).map(|(_, who)| *who)
     };
     let mut stays = Vec::new();
     for name in [format!("Ada Agent {n}"), format!("Grace Agent {n}")] {
