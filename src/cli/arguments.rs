@@ -196,7 +196,8 @@ pub(super) struct Demo {
     /// Print one JSON object a step and a last one with the outcome.
     #[arg(long)]
     pub(super) json: bool,
-    /// Let things go wrong, drawn from this seed: duplicates, reordering, delays, throttling, errors, lost answers.
+    /// Let things go wrong, drawn from this seed: duplicates, reordering, delays, losses, throttling, errors, lost answers.
+    /// With an even seed messages wait for stragglers, and all have to arrive in order.
     #[arg(long)]
     pub(super) seed: Option<u64>,
     /// How often each fault befalls a call, where there is a seed.
@@ -211,7 +212,15 @@ pub(super) struct Demo {
     /// Kill the hub this many times while the journeys are on.
     #[arg(long, default_value_t = 0)]
     pub(super) kills: usize,
+    /// How long anything may take before the play is given up.
+    #[arg(long, default_value = "90s", value_parser = period)]
+    pub(super) patience: crate::config::Period,
     /// Write everything here and keep it; without it a temporary folder that goes when the play was complete.
     #[arg(long)]
     pub(super) folder: Option<PathBuf>,
+}
+
+#[cfg(feature = "sim")]
+fn period(text: &str) -> Result<crate::config::Period, String> {
+    crate::config::Period::try_from(text.to_owned())
 }

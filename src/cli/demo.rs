@@ -2,13 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use super::arguments::Demo;
 use crate::demo::{Limits, Options, Outcome, Shown, play};
-
-/// How long anything may take before the play is given up.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Plays the journey.
 #[expect(clippy::print_stderr, reason = "this is what the command line is for")]
@@ -25,7 +21,7 @@ pub(super) fn demo(arguments: Demo) -> ExitCode {
         flow: found("config/aws/tandem-chat-flow.json"),
         shown: if arguments.json { Shown::Json } else { Shown::Timeline },
         limits: Limits::Documented,
-        patience: PATIENCE,
+        patience: arguments.patience.get(),
         once: arguments.once,
         seed: arguments.seed,
         rate: arguments.faults,

@@ -1,9 +1,10 @@
 //! The simulators' ledgers, followed from outside.
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -11,7 +12,7 @@ use tokio::sync::Mutex;
 const FRESH: Duration = Duration::from_millis(15);
 
 /// One effect that a simulator suffered.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Entry {
     pub(super) seq: u64,
     pub(super) effect: String,
@@ -23,6 +24,20 @@ impl Entry {
     /// A text of the detail.
     pub(super) fn text(&self, name: &str) -> &str {
         self.detail[name].as_str().unwrap_or_default()
+    }
+
+    /// Whether it was said as the customer in the chat with this initial contact id: in Connect only the hub does.
+    pub(super) fn is_said_by_customer_in(&self, contact: &str) -> bool {
+        self.effect == "message.sent"
+            && self.text("participantRole") == "CUSTOMER"
+            && self.text("initialContactId") == contact
+    }
+
+    /// Whether the hub posted it in a thread, in whomsoever's voice: it marks what it says.
+    pub(super) fn is_posted_by_hub_in(&self, thread: &str) -> bool {
+        self.effect == "message.posted"
+            && self.detail["metadata"]["tandem"].is_string()
+            && self.text("threadId") == thread
     }
 }
 
@@ -79,6 +94,16 @@ impl Ledger {
             from.store(entries.len(), Relaxed);
             found
         })
+    }
+
+    /// Writes what was read, for whoever looks into what went wrong.
+    pub(super) fn write(&self, file: &Path) {
+        let lines = self.with(|entries| {
+            entries.iter().filter_map(|entry| serde_json::to_string(entry).ok()).collect::<Vec<_>>().join("\n")
+        });
+        if let Err(error) = std::fs::write(file, lines) {
+            tracing::warn!(%error, "a ledger cannot be written down");
+        }
     }
 
     /// How often each fault was drawn, and of how many calls.

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
+/// How long a process may take to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A process of the demo. Killed when dropped.
 pub(super) struct Process {
     child: Child,
@@ -25,6 +28,12 @@ impl Process {
         self.child.kill().await?;
         self.child = spawn(&self.arguments, &self.log)?;
         Ok(())
+    }
+
+    /// Lets it end as when the process that started it is gone. Says whether it did.
+    pub(super) async fn stop(&mut self) -> bool {
+        drop(self.child.stdin.take());
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.is_ok_and(|status| status.is_ok())
     }
 
     /// Whether it ended by itself.

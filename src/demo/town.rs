@@ -15,10 +15,16 @@ pub(super) const GENERAL: &str = "00000000-0000-4000-8000-000000000002";
 pub(super) const PRIORITY: &str = "00000000-0000-4000-8000-000000000003";
 /// The ACS resource.
 const RESOURCE: &str = "1a7de350-0000-4000-8000-0000000000ac";
+/// The hub as a user of that resource.
+pub(super) const HUB_USER: &str = "00000000-0000-0000-0000-00000000a0b0";
 /// The topic of chat streaming.
 const TOPIC: &str = "arn:aws:sns:eu-central-1:111122223333:tandem-chat";
 /// How much faster than documented the simulators' long durations pass.
 const TIME_SCALE: f64 = 20.0;
+
+/// The same for Connect where the hub is killed again and again: of the five minutes in which a customer has to connect,
+/// or the flow never starts, a hub that is gone half of the time needs more than fifteen seconds.
+const TIME_SCALE_OF_KILLED: f64 = 4.0;
 
 /// Folders, ports and addresses.
 pub(super) struct Town {
@@ -51,7 +57,9 @@ pub(super) struct Plan<'a> {
     /// Faults are drawn from this; none without it.
     pub(super) seed: Option<u64>,
     pub(super) rate: f64,
-    /// Whether the hub is killed on the way: then what the clouds send again takes longer than people do.
+    /// Whether messages wait for stragglers, longer than any of them is late.
+    pub(super) holds: bool,
+    /// Whether the hub is killed on the way.
     pub(super) is_killed: bool,
     pub(super) limits: Limits,
 }
@@ -130,6 +138,7 @@ impl Town {
 
     fn connect_settings(&self, plan: &Plan<'_>) -> String {
         let hub = self.hub;
+        let scale = if plan.is_killed { TIME_SCALE_OF_KILLED } else { TIME_SCALE };
         let mut agents = String::new();
         for journey in 0..plan.journeys {
             for second in [false, true] {
@@ -142,7 +151,7 @@ impl Town {
         }
         format!(
             "listen = \"{}\"\nca = \"{}\"\nregion = \"eu-central-1\"\ninstance_id = \"{INSTANCE}\"\n\
-             access_key_id = \"AKIATANDEMDEMO000000\"\nsecret_access_key = \"{}\"\ntime_scale = {TIME_SCALE}\nhold_ms = 1500\n\
+             access_key_id = \"AKIATANDEMDEMO000000\"\nsecret_access_key = \"{}\"\ntime_scale = {scale}\nhold_ms = 1500\n\
              limits = \"{}\"\n{}\n\
              [flows]\n\"{FLOW}\" = \"{}\"\n\
              [[queues]]\nid = \"{GENERAL}\"\nname = \"general\"\n\
@@ -179,7 +188,9 @@ impl Town {
     fn config(&self, plan: &Plan<'_>) -> String {
         let (hub, acs, connect, cdp) = (self.hub, self.acs, self.connect, self.cdp);
         let (mappings, hub_address) = (plan.mappings.display(), hub_address());
-        let grace = if plan.is_killed { "40s" } else { "1500ms" };
+        // SNS tries again after 20 s, which is one second here, Event Grid after half a second; a reordered event is
+        // held for less.
+        let hold = if plan.holds { "2s" } else { "0s" };
         let raised = match plan.limits {
             Limits::Documented => "",
             Limits::Raised => "raised = { acs = 1000.0, connect = 1000.0 }",
@@ -205,8 +216,9 @@ resolve = {{ "sns.eu-central-1.amazonaws.com" = "{connect}" }}
 customer = "acs"
 overdue = "2s"
 overdue_most = "10s"
-patience = "60s"
-grace = "{grace}"
+patience = "10m"
+grace = "1500ms"
+hold = "{hold}"
 silence = "10s"
 park = "1s"
 command_life = "2m"
@@ -296,15 +308,17 @@ fn rates(plan: &Plan<'_>) -> String {
     if plan.seed.is_none() {
         return String::new();
     }
+    // Only contact events may be lost, a dozen of a journey: at the rate of the others none would be in most seeds.
+    let drop = (rate * 2.5).min(1.0);
     format!(
-        "[rates]\nduplicate = {rate}\nreorder = {rate}\ndelay = {rate}\ndrop = {rate}\nthrottle = {rate}\n\
+        "[rates]\nduplicate = {rate}\nreorder = {rate}\ndelay = {rate}\ndrop = {drop}\nthrottle = {rate}\n\
          server_error = {rate}\ntimeout = {rate}\nunknown_outcome = {rate}\ndelay_min_ms = 20\ndelay_max_ms = 300\n"
     )
 }
 
 /// The hub's own identity in ACS.
 fn hub_address() -> String {
-    format!("8:acs:{RESOURCE}_00000000-0000-0000-0000-00000000a0b0")
+    format!("8:acs:{RESOURCE}_{HUB_USER}")
 }
 
 /// The agents of a journey.

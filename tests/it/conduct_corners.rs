@@ -319,6 +319,23 @@ async fn an_identity_that_never_comes_keeps_nothing_back() {
 }
 
 #[tokio::test]
+async fn a_straggler_that_comes_within_the_hold_goes_first_and_is_not_late() {
+    let mut house = served(Settings { hold: SignedDuration::from_secs(2), ..Settings::default() }).await;
+    house.wait(3).await;
+    house.carry_all().await;
+    let older = house.now();
+    house.wait(1).await;
+    customer_says(&mut house, "3", "newer").await;
+    house.wait(1).await;
+    house.tell("acs", vec![said(thread(), older, "2", CUSTOMER, None, "older")]).await;
+    customer_says(&mut house, "4", "newest").await;
+    house.wait(1).await;
+    assert_eq!(house.carry_all().await, ["connect say \"older\"", "connect say \"newer\""]);
+    house.wait(1).await;
+    assert_eq!(house.carry_all().await, ["connect say \"newest\""]);
+}
+
+#[tokio::test]
 async fn last_words_that_are_held_reach_the_agent_before_the_end() {
     let mut house = served(Settings { hold: SignedDuration::from_secs(2), ..Settings::default() }).await;
     house.wait(3).await;

@@ -146,7 +146,11 @@ impl Turn<'_> {
     /// Lets go what was held and is due, oldest first.
     pub(super) fn release_due(&mut self) {
         let now = self.context.now;
-        self.release_held(|held| held.release.is_some_and(|release| release <= now));
+        let is_due = |held: &&Held| held.release.is_some_and(|release| release <= now);
+        let due: Vec<(Side, Timestamp)> = self.it.held.iter().filter(is_due).map(|held| (held.to, held.at)).collect();
+        // What came later and is older than one that goes now has caught up: it goes before it.
+        let goes = |held: &Held| due.iter().any(|(to, at)| held.to == *to && held.at <= *at);
+        self.release_held(|held| held.release.is_some() && goes(held));
         if let Some(next) = self.it.held.iter().filter_map(|held| held.release).min() {
             self.set_timer("hold", next.duration_since(now));
         }

@@ -100,7 +100,8 @@ impl Clouds {
     }
 
     /// Reads what was said and who came and went, newest page first, and tells it oldest first. Stops at `since`, at the
-    /// beginning, or at the bound on pages; at the bound the oldest are missing, and the log says so.
+    /// beginning, or at the bound on pages; at the bound the oldest are missing, and the log says so. Without a contact
+    /// id it is the whole session's: what was said after a handover is told on the contact on which it was said.
     pub(super) async fn recall(
         &self,
         relate: &Relate,
@@ -117,7 +118,6 @@ impl Clouds {
                 .participant
                 .get_transcript()
                 .connection_token(token.reveal())
-                .contact_id(&leg.native)
                 .max_results(PAGE)
                 .scan_direction(ScanDirection::Backward)
                 .sort_order(SortKey::Ascending)

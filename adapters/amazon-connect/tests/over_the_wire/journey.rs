@@ -99,6 +99,28 @@ async fn a_chat_is_placed_answered_spoken_on_and_ended() {
 }
 
 #[tokio::test]
+async fn what_was_said_after_a_handover_is_recalled_too() {
+    let house = House::build(ORDINARY).await;
+    house.effect("subscription.confirmed").await;
+    let (leg, secrets) = house.chat(1).await;
+    house.effect("contact.queued").await;
+    house.play(&format!("contacts/{}/accept", leg.native), json!({ "userId": ADA })).await;
+    house.play(&format!("contacts/{}/message", leg.native), json!({ "text": "before" })).await;
+    house.play(&format!("contacts/{}/transfer", leg.native), json!({ "queueId": GOLD })).await;
+    let next = house.effect("contact.transferred").await.detail["to"].as_str().unwrap().to_owned();
+    house.play(&format!("contacts/{next}/accept"), json!({ "userId": ADA })).await;
+    house.play(&format!("contacts/{next}/message"), json!({ "text": "after" })).await;
+
+    let recalled = house.carry_as(5, Action::Recall { leg: leg.clone(), since: None }, &secrets).await.unwrap();
+    let Outcome::Observed { facts } = recalled.outcome else { panic!("{:?}", recalled.outcome) };
+    let said: Vec<(&str, Option<&str>)> = facts
+        .iter()
+        .filter_map(|fact| Some((fact.leg.native.as_str(), fact.message.as_ref()?.text.reveal())))
+        .collect();
+    assert_eq!(said, [(leg.native.as_str(), Some("before")), (next.as_str(), Some("after"))]);
+}
+
+#[tokio::test]
 async fn the_old_signature_works_where_it_is_pinned_and_nowhere_else() {
     let pinned = House::build((
         |cloud| cloud["sns"]["signature_version"] = json!(1),

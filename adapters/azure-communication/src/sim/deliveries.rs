@@ -17,7 +17,7 @@ use super::entra::Tenant;
 use super::envelopes;
 use super::events::{Event, Occurrence, events};
 use super::handshake::{Answer, Question};
-use super::settings::{Settings, Subscription};
+use super::settings::{Family, Settings, Subscription};
 
 /// Real pause between two handshakes; whoever creates a subscription in the portal would try again by hand.
 const HANDSHAKE_PAUSE: Duration = Duration::from_millis(300);
@@ -259,7 +259,10 @@ impl Outlet {
             allowed: self.befalls,
             schedule: Arc::clone(&self.schedule),
             dead_letter: self.subscription.dead_letter,
-            detail: json!({"kinds": kinds, "ids": batch.iter().map(|event| event.id).collect::<Vec<_>>()}),
+            detail: json!({
+                "kinds": kinds, "ids": batch.iter().map(|event| event.id).collect::<Vec<_>>(),
+                "topic": envelopes::topic(&self.resource, Family::Thread),
+            }),
             key,
         }
     }

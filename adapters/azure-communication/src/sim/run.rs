@@ -85,7 +85,8 @@ pub async fn run(settings: Settings) -> Result<Running, SimError> {
 /// Fault sites are those of the vendor's routes alone; a judge is never faulted.
 fn router(sim: &Arc<Sim>) -> Router {
     let hold = Duration::from_millis(sim.settings.hold_ms);
-    let faults = FaultLayer::new(sim.faults.clone(), for_fault).holding(hold);
+    let faults =
+        FaultLayer::new(sim.faults.clone(), for_fault).holding(hold).entering(sim.ledger.clone(), what_was_called);
     let identity = identity::routes().layer(from_fn_with_state(Arc::clone(sim), need_signature));
     let own = Router::new()
         .route("/sim/acs/refuse-participant", post(refuse_participant))
@@ -101,6 +102,12 @@ fn router(sim: &Arc<Sim>) -> Router {
         .with_state(Arc::clone(sim))
         .merge(control_routes(sim.ledger.clone(), sim.faults.clone()))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// A message by the mark that its sender gave it, as where it is entered; anything else by its path.
+fn what_was_called(path: &str, body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    body["metadata"]["tandem"].as_str().unwrap_or(path).to_owned()
 }
 
 #[derive(Deserialize)]

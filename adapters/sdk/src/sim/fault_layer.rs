@@ -4,13 +4,17 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 
-use super::{Fault, FaultKind, Faults};
+use super::{Fault, FaultKind, Faults, Ledger};
+
+/// The longest body that is looked at for what a faulted call was about; a longer one arrives empty, and is refused.
+const MAX_LOOKED_AT: usize = 32 * 1024 * 1024;
 
 /// Marks a response that must not be sent: [`serve`](super::serve) closes the connection instead.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -31,6 +35,9 @@ pub fn sever() -> Response {
     response
 }
 
+/// What a call was about, by its path and its body.
+pub type WhatWasCalled = fn(&str, &[u8]) -> String;
+
 /// What [`fault_layer`] needs to know. Use it with `axum::middleware::from_fn_with_state(layer, fault_layer)`.
 ///
 /// The site of a call is `METHOD matched-path`, for example `POST /chat/threads/{thread}/messages`.
@@ -41,6 +48,8 @@ pub struct FaultLayer {
     hold: Duration,
     retry_after_seconds: u64,
     body: Arc<dyn Fn(FaultKind) -> Response + Send + Sync>,
+    /// Where faults are entered, and under what: found in the path and the body of the call.
+    book: Option<(Ledger, WhatWasCalled)>,
 }
 
 impl FaultLayer {
@@ -54,7 +63,15 @@ impl FaultLayer {
             hold: Duration::from_secs(10),
             retry_after_seconds: 1,
             body: Arc::new(body),
+            book: None,
         }
+    }
+
+    /// Enters every fault as `call.faulted`, under what `key` finds in the path and the body of the call.
+    #[must_use]
+    pub fn entering(mut self, ledger: Ledger, key: WhatWasCalled) -> Self {
+        self.book = Some((ledger, key));
+        self
     }
 
     /// Only these kinds are drawn.
@@ -80,11 +97,27 @@ impl FaultLayer {
     }
 }
 
+impl FaultLayer {
+    async fn enter(&self, fault: FaultKind, site: &str, request: Request) -> Request {
+        let Some((ledger, key)) = &self.book else { return request };
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(body, MAX_LOOKED_AT).await.unwrap_or_default();
+        let detail = serde_json::json!({ "site": site, "fault": fault });
+        ledger.enter("call.faulted", &key(parts.uri.path(), &body), detail);
+        Request::from_parts(parts, Body::from(body))
+    }
+}
+
 /// Draws a fault for a call and lets it befall the caller.
 pub async fn fault_layer(State(layer): State<FaultLayer>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
     let site = format!("{} {path}", request.method());
-    match layer.faults.draw(&site, &layer.allowed) {
+    let drawn = layer.faults.draw(&site, &layer.allowed);
+    let request = match drawn {
+        Some(fault) => layer.enter(fault.kind(), &site, request).await,
+        None => request,
+    };
+    match drawn {
         Some(Fault::Delay(delay)) => {
             tokio::time::sleep(delay).await;
             next.run(request).await

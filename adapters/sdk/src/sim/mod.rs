@@ -29,7 +29,7 @@ pub use control::control_routes;
 pub use deliverer::{Deliverer, Delivery, DeliveryBounds, Exchange};
 pub use error::SimError;
 pub use fault::{Fault, FaultKind};
-pub use fault_layer::{FaultLayer, fault_layer, sever};
+pub use fault_layer::{FaultLayer, WhatWasCalled, fault_layer, sever};
 pub use faults::{Count, Faults};
 pub use ledger::{Entry, Ledger};
 pub use rates::Rates;

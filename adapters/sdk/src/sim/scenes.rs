@@ -119,13 +119,14 @@ async fn each_fault_befalls_a_call_as_it_should() {
         FaultKind::Throttle => (StatusCode::TOO_MANY_REQUESTS, "slow down").into_response(),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "broken").into_response(),
     })
-    .holding(Duration::from_millis(50));
+    .holding(Duration::from_millis(50))
+    .entering(scene.ledger.clone(), |path, body| format!("{path} {}", String::from_utf8_lossy(body)));
     let router = Router::new()
         .route(
             "/things/{id}",
-            post(async move || {
+            post(async move |body: String| {
                 counter.fetch_add(1, Ordering::Relaxed);
-                "done"
+                format!("done {body}").trim().to_owned()
             }),
         )
         .layer(axum::middleware::from_fn_with_state(layer, fault_layer))
@@ -147,12 +148,18 @@ async fn each_fault_befalls_a_call_as_it_should() {
     assert_eq!(effects.load(Ordering::Relaxed), 0);
 
     assert!(scene.faults.force(site, Fault::UnknownOutcome));
-    client.post(format!("{base}/things/1")).send().await.unwrap_err();
+    client.post(format!("{base}/things/1")).body("it").send().await.unwrap_err();
     assert_eq!(effects.load(Ordering::Relaxed), 1);
+    let faulted = scene.ledger.entries().pop().unwrap();
+    assert_eq!((faulted.effect.as_str(), faulted.key.as_str()), ("call.faulted", "/things/1 it"));
+    assert_eq!(faulted.detail, json!({"site": site, "fault": "unknown_outcome"}));
+    assert!(scene.faults.force(site, Fault::Delay(Duration::from_millis(1))));
+    let delayed = client.post(format!("{base}/things/1")).body("it").send().await.unwrap();
+    assert_eq!(delayed.text().await.unwrap(), "done it", "the body arrives as it was sent");
 
     assert_eq!(client.post(format!("{base}/things/1")).send().await.unwrap().text().await.unwrap(), "done");
     let histogram: Value = client.get(format!("{base}/sim/faults")).send().await.unwrap().json().await.unwrap();
-    assert_eq!(histogram["unknown_outcome"], json!({"drawn": 1, "of": 5}));
+    assert_eq!(histogram["unknown_outcome"], json!({"drawn": 1, "of": 6}));
 }
 
 #[tokio::test]

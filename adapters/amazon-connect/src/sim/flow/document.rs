@@ -53,10 +53,20 @@ pub(super) enum Does {
     Say {
         text: Option<String>,
     },
+    SetRouting(Routing),
     Queue,
     Disconnect,
     End,
     Nothing,
+}
+
+/// What changes a contact's place in its queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sim) enum Routing {
+    /// Lower ones are served first.
+    Priority(i64),
+    /// Counts as having waited so many seconds longer.
+    Age(i64),
 }
 
 /// Why a file is no flow that could be imported.
@@ -214,7 +224,7 @@ fn read_action(raw: RawAction) -> Result<Action, FlowProblem> {
         Does::Queue => &["QueueAtCapacity", "NoMatchingError"],
         Does::SetQueue { .. } | Does::SetAttributes { .. } | Does::Say { .. } => &["NoMatchingError"],
         Does::Compare { .. } => &["NoMatchingCondition"],
-        Does::Disconnect | Does::End | Does::Nothing => &[],
+        Does::SetRouting(_) | Does::Disconnect | Does::End | Does::Nothing => &[],
     };
     let Transitions { next_action, conditions, errors } = raw.transitions;
     let ends = matches!(does, Does::Disconnect | Does::End);
@@ -232,7 +242,8 @@ fn read_action(raw: RawAction) -> Result<Action, FlowProblem> {
     if let Some(missing) = needed.iter().find(|kind| !errors.contains_key(**kind)) {
         return Err(wrong(format!("error {missing} has no transition")));
     }
-    if let Some(unknown) = errors.keys().find(|kind| !needed.is_empty() && !needed.contains(&kind.as_str())) {
+    let errors_are_known = !needed.is_empty() || matches!(does, Does::SetRouting(_));
+    if let Some(unknown) = errors.keys().find(|kind| errors_are_known && !needed.contains(&kind.as_str())) {
         return Err(wrong(format!("error {unknown} does not exist here")));
     }
     let conditions = conditions
@@ -281,6 +292,10 @@ fn read_parameters(kind: &str, parameters: &Value) -> Result<Does, String> {
             }
             Ok(Does::Say { text: text("Text") })
         }
+        "UpdateContactRoutingBehavior" => {
+            only(&["QueuePriority", "QueueTimeAdjustmentSeconds"])?;
+            read_routing(parameters).map(Does::SetRouting)
+        }
         "TransferContactToQueue" => only(&[]).map(|()| Does::Queue),
         "DisconnectParticipant" => only(&[]).map(|()| Does::Disconnect),
         "EndFlowExecution" => only(&[]).map(|()| Does::End),
@@ -288,9 +303,23 @@ fn read_parameters(kind: &str, parameters: &Value) -> Result<Does, String> {
         | "UpdateContactRecordingBehavior"
         | "UpdateContactRecordingAndAnalyticsBehavior"
         | "UpdateContactEventHooks"
-        | "UpdateContactRoutingBehavior"
         | "UpdateContactTextToSpeechVoice" => Ok(Does::Nothing),
         _ => Err("the simulator does not know this type of action".to_owned()),
+    }
+}
+
+/// Both are documented as static: a reference is refused, as the flow designer does.
+fn read_routing(parameters: &Value) -> Result<Routing, String> {
+    let number = |name: &str| {
+        let given = parameters.get(name)?;
+        let number = given.as_str().map_or_else(|| given.as_i64(), |text| text.parse().ok());
+        Some(number.ok_or_else(|| format!("{name} is no static integer")))
+    };
+    match (number("QueuePriority").transpose()?, number("QueueTimeAdjustmentSeconds").transpose()?) {
+        (Some(priority), None) if priority > 0 => Ok(Routing::Priority(priority)),
+        (Some(_), None) => Err("QueuePriority must be larger than zero".to_owned()),
+        (None, Some(seconds)) => Ok(Routing::Age(seconds)),
+        _ => Err("exactly one of QueuePriority and QueueTimeAdjustmentSeconds is needed".to_owned()),
     }
 }
 
@@ -342,6 +371,23 @@ mod tests {
         assert!(say(json!({"Text": "x"})).is_ok());
         assert!(say(json!({"Text": "x", "SSML": "y"})).is_err());
         assert!(say(json!({})).is_err());
+        let routing = |parameters: Value, errors: Value| {
+            let transitions = json!({"NextAction": "end", "Errors": errors});
+            with_action(
+                &json!({"Identifier": "a", "Type": "UpdateContactRoutingBehavior", "Parameters": parameters, "Transitions": transitions}),
+            )
+        };
+        assert!(routing(json!({"QueuePriority": "1"}), json!([])).is_ok());
+        assert!(routing(json!({"QueueTimeAdjustmentSeconds": "-30"}), json!([])).is_ok());
+        for refused in [
+            json!({}),
+            json!({"QueuePriority": "0"}),
+            json!({"QueuePriority": "$.Attributes.tandem_priority"}),
+            json!({"QueuePriority": "1", "QueueTimeAdjustmentSeconds": "1"}),
+        ] {
+            assert!(routing(refused, json!([])).is_err());
+        }
+        assert!(routing(json!({"QueuePriority": "1"}), json!([errors[1]])).is_err());
         assert!(with_action(&json!({"Identifier": "a", "Type": "InvokeLambdaFunction"})).is_err());
         assert!(with_action(&json!({"Identifier": "a/b", "Type": "DisconnectParticipant"})).is_err());
         assert!(with_action(&json!({"Identifier": "end", "Type": "DisconnectParticipant"})).is_err());

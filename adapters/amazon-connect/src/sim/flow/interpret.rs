@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Action, Does, Flow};
+use super::document::{Action, Does, Flow, Routing};
 use super::{compare, path};
 
 /// Blocks that one walk may run; a flow that goes round in circles ends here.
@@ -31,6 +31,8 @@ pub(in crate::sim) struct Walk {
     /// What was said to the customer, in order.
     pub(in crate::sim) said: Vec<String>,
     pub(in crate::sim) attributes: BTreeMap<String, String>,
+    /// What changed the contact's place in its queue; the last of them holds.
+    pub(in crate::sim) routing: Option<Routing>,
     pub(in crate::sim) ending: Ending,
 }
 
@@ -45,8 +47,13 @@ pub(in crate::sim) enum Ending {
 
 /// Walks the flow from its first block.
 pub(in crate::sim) fn interpret(flow: &Flow, mut scene: Scene<'_>) -> Walk {
-    let mut walk =
-        Walk { steps: Vec::new(), said: Vec::new(), attributes: BTreeMap::new(), ending: Ending::Disconnected };
+    let mut walk = Walk {
+        steps: Vec::new(),
+        said: Vec::new(),
+        attributes: BTreeMap::new(),
+        routing: None,
+        ending: Ending::Disconnected,
+    };
     let mut target: Option<String> = None;
     let mut at = Some(flow.start.clone());
     while let Some(name) = at.take() {
@@ -54,6 +61,10 @@ pub(in crate::sim) fn interpret(flow: &Flow, mut scene: Scene<'_>) -> Walk {
         walk.steps.push(name);
         let outcome = match &action.does {
             Does::Nothing => Ok(()),
+            Does::SetRouting(routing) => {
+                walk.routing = Some(*routing);
+                Ok(())
+            }
             Does::Compare { value } => {
                 at = Some(branch(action, path::value(&scene, value)).to_owned());
                 continue;
@@ -171,6 +182,27 @@ mod tests {
                 (said.iter().map(|text| (*text).to_owned()).collect(), ending),
                 "{attributes:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_shipped_flow_gives_the_priority_that_the_attribute_says() {
+        let cases = [
+            (Some("1"), Some(1)),
+            (Some("4"), Some(4)),
+            (Some("9"), Some(9)),
+            (Some("10"), Some(10)),
+            (Some("700"), Some(10)),
+            (Some("5"), None),
+            (Some("soon"), None),
+            (Some(""), None),
+            (None, None),
+        ];
+        for (told, priority) in cases {
+            let pairs: Vec<(&str, &str)> = told.map(|told| ("tandem_priority", told)).into_iter().collect();
+            let walk = walk_shipped(&pairs);
+            assert_eq!(walk.routing, priority.map(Routing::Priority), "{told:?}");
+            assert_eq!(walk.ending, Ending::Queued("q-basic".to_owned()));
         }
     }
 

@@ -8,5 +8,5 @@ mod document;
 mod interpret;
 mod path;
 
-pub(super) use document::Flow;
+pub(super) use document::{Flow, Routing};
 pub(super) use interpret::{Ending, Scene, interpret};

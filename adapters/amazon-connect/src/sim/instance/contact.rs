@@ -2,6 +2,9 @@
 
 use jiff::Timestamp;
 
+/// The priority of a contact that nobody gave another one.
+const DEFAULT_PRIORITY: i64 = 5;
+
 /// A contact, as `DescribeContact` and contact events show it.
 #[derive(Debug, Clone)]
 pub(in crate::sim) struct Contact {
@@ -14,6 +17,10 @@ pub(in crate::sim) struct Contact {
     pub(in crate::sim) stage: Stage,
     pub(in crate::sim) initiated_at: Timestamp,
     pub(in crate::sim) connected_to_system_at: Option<Timestamp>,
+    /// Lower ones are served first.
+    pub(in crate::sim) queue_priority: i64,
+    /// How much longer than it did it counts as having waited.
+    pub(in crate::sim) queue_time_adjustment_seconds: i64,
     pub(in crate::sim) placement: Option<Placement>,
     /// A number that grows with each offer; an auto-accept that belongs to an older one is void.
     pub(in crate::sim) offer: Option<Offer>,
@@ -112,6 +119,8 @@ impl Contact {
             stage: Stage::Initiated,
             initiated_at: now,
             connected_to_system_at: None,
+            queue_priority: DEFAULT_PRIORITY,
+            queue_time_adjustment_seconds: 0,
             placement: None,
             offer: None,
             serving: None,

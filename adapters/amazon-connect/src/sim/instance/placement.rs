@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::contact::{Offer, Placement};
@@ -11,7 +11,7 @@ use super::start::after;
 use super::state::{Draft, Instance};
 use super::timers::Due;
 use super::{Contact, QueueRef, Role, Stage, Visibility};
-use crate::sim::flow::{Ending, Scene, interpret};
+use crate::sim::flow::{Ending, Routing, Scene, interpret};
 
 impl Instance {
     /// Runs the chat's flow for a contact that nobody has placed yet.
@@ -40,6 +40,13 @@ impl Instance {
         for text in walk.said {
             self.post(contact_id, Draft::message(Role::System, system(), "text/plain", text), now);
         }
+        if let Some(contact) = self.contacts.get_mut(contact_id) {
+            match walk.routing {
+                Some(Routing::Priority(priority)) => contact.queue_priority = priority,
+                Some(Routing::Age(seconds)) => contact.queue_time_adjustment_seconds = seconds,
+                None => {}
+            }
+        }
         match walk.ending {
             Ending::Queued(queue) => self.enqueue(contact_id, QueueRef::Standard(queue), now),
             Ending::Disconnected => self.end_chat(&chat_id, "CONTACT_FLOW_DISCONNECT", None, now),
@@ -52,15 +59,25 @@ impl Instance {
         contact.stage = Stage::Queued;
         let detail = json!({
             "queue": queue.id(), "queueArn": arn, "queueType": kind, "initialContactId": contact.initial_id,
+            "priority": contact.queue_priority,
         });
         contact.placement = Some(Placement { queue, enqueued_at: now });
-        self.waiting.push(contact_id.to_owned());
+        let place = self.waiting.partition_point(|before| self.turn_of(before) <= self.turn_of(contact_id));
+        self.waiting.insert(place, contact_id.to_owned());
         self.enter("contact.queued", contact_id, detail);
         self.announce(contact_id, "QUEUED", &[], now);
         self.offer_waiting(now);
     }
 
-    /// Lets waiting contacts ring at agents who take them by themselves, longest waiting first.
+    /// What decides whose turn it is: the priority, then how long a contact counts as having waited.
+    fn turn_of(&self, contact_id: &str) -> Option<(i64, Timestamp)> {
+        let contact = self.contacts.get(contact_id)?;
+        let older = SignedDuration::from_secs(contact.queue_time_adjustment_seconds);
+        let since = contact.placement.as_ref()?.enqueued_at.checked_sub(older).unwrap_or(Timestamp::MIN);
+        Some((contact.queue_priority, since))
+    }
+
+    /// Lets waiting contacts ring at agents who take them by themselves, in the order of their turns.
     pub(super) fn offer_waiting(&mut self, now: Timestamp) {
         for at in 0..self.waiting.len() {
             if !self.roster.agents.iter().any(|agent| agent.auto_accept.is_some() && agent.is_free()) {

@@ -37,6 +37,8 @@ impl Instance {
                 |placement| json!({ "Id": placement.queue.id(), "EnqueueTimestamp": epoch(placement.enqueued_at) }),
             ),
         );
+        put("QueuePriority", queue.map(|_| json!(contact.queue_priority)));
+        put("QueueTimeAdjustmentSeconds", queue.map(|_| json!(contact.queue_time_adjustment_seconds)));
         put("AgentInfo", agent_info(contact));
         put("Attributes", Some(json!(chat.attributes)));
         put("CustomerId", chat.customer_id.as_ref().map(|id| json!(id)));

@@ -53,7 +53,7 @@ pub(in crate::sim) struct Instance {
     pub(super) contacts: HashMap<String, Contact>,
     /// Chats that have not ended.
     pub(super) active: usize,
-    /// Contacts that wait for an agent, in the order in which they were queued.
+    /// Contacts that wait for an agent, in the order in which it is their turn.
     pub(super) waiting: Vec<String>,
     /// Initial contact ids in the order in which the chats began.
     pub(super) begun: VecDeque<String>,

@@ -117,6 +117,46 @@ async fn agents_take_by_themselves_never_more_than_they_may_and_go_on_when_free(
 }
 
 #[tokio::test]
+async fn who_has_priority_one_overtakes_who_came_before() {
+    let world = World::with(|settings| {
+        settings["agents"][0]["auto_accept_ms"] = json!(10);
+        settings["agents"][0]["max_chats"] = json!(1);
+    })
+    .await;
+    let (first, token) = world.chat("first", json!({ "tandem_queue": GOLD })).await;
+    world.event(|detail| detail["eventType"] == "CONNECTED_TO_AGENT" && detail["contactId"] == first).await;
+    let mut waiting = Vec::new();
+    for (name, priority) in [("plain", None), ("last", Some("12")), ("urgent", Some("1")), ("default", Some("5"))] {
+        let mut attributes = json!({ "tandem_queue": GOLD });
+        if let Some(priority) = priority {
+            attributes["tandem_priority"] = json!(priority);
+        }
+        let (contact, token) = world.chat(name, attributes).await;
+        world.event(|detail| detail["eventType"] == "QUEUED" && detail["contactId"] == contact).await;
+        waiting.push((contact, token));
+    }
+    assert_eq!(world.describe(&waiting[1].0).await["QueuePriority"], 10);
+
+    let mut served = Vec::new();
+    let (mut serving, mut token) = (first, token);
+    for _ in 0..waiting.len() {
+        world.participant("disconnect", &token, &json!({})).await;
+        world.control(&format!("contacts/{serving}/complete"), &json!({})).await;
+        let is_next = |detail: &serde_json::Value| {
+            let contact = text(&detail["contactId"]);
+            detail["eventType"] == "CONNECTED_TO_AGENT"
+                && waiting.iter().any(|(one, _)| *one == contact)
+                && !served.contains(&contact)
+        };
+        serving = text(&world.event(is_next).await["detail"]["contactId"]);
+        token = waiting.iter().find(|(one, _)| *one == serving).unwrap().1.clone();
+        served.push(serving.clone());
+    }
+    let place = |n: usize| served.iter().position(|one| *one == waiting[n].0);
+    assert_eq!([place(2), place(0), place(3), place(1)], [Some(0), Some(1), Some(2), Some(3)]);
+}
+
+#[tokio::test]
 async fn a_missed_contact_goes_on_waiting_and_events_can_be_forgotten() {
     let world = World::with(|settings| settings["agents"][0]["auto_accept_ms"] = json!(60_000)).await;
     let (contact, _) = world.chat("missed", json!({ "tandem_queue": GOLD })).await;
