@@ -196,6 +196,13 @@ impl<S: Store + ?Sized> Writer<S> {
         }
     }
 
+    /// The token of an interaction's customer, and until when it works, if that is long enough.
+    pub(super) fn lasting_token(&self, id: InteractionId) -> Option<(Secret, Timestamp)> {
+        let name = SecretName::new(&customer_secret(id))?;
+        let (token, until) = self.vault.find(&name, self.after(TOKEN_LASTS)).ok()??;
+        Some((Secret::new(String::from_utf8(token.reveal().to_vec()).ok()?), until?))
+    }
+
     fn asked_chat(&self, id: InteractionId) -> Option<AskedChat> {
         let stored;
         let it = match self.shelf.get(id) {
@@ -205,12 +212,13 @@ impl<S: Store + ?Sized> Writer<S> {
                 &stored
             }
         };
-        let until = self.now.saturating_add(TOKEN_LASTS).unwrap_or(self.now);
-        let found = SecretName::new(&format!("i/{id}/customer"));
-        let found = found.and_then(|name| self.vault.find(&name, until).ok().flatten());
-        let token = found
-            .and_then(|(token, until)| Some((Secret::new(String::from_utf8(token.reveal().to_vec()).ok()?), until?)));
+        let token = self.lasting_token(id);
         let thread = it.legs.iter().find(|leg| leg.side == Side::Customer).map(|leg| leg.leg.native.clone());
         Some(AskedChat { thread, identity: it.customer.address.clone(), token, is_over: it.closed.is_some() })
     }
+}
+
+/// The name of the token of an interaction's customer.
+pub(super) fn customer_secret(id: InteractionId) -> String {
+    format!("i/{id}/customer")
 }

@@ -6,6 +6,7 @@ use tandem_sdk::model::{
 use tandem_sdk::secret::{Secret, SecretRole};
 
 use super::answer::Done;
+use super::claims::customer_secret;
 use super::persist;
 use super::redriving::BY;
 use super::run::Writer;
@@ -266,8 +267,11 @@ impl<S: Store + ?Sized> Writer<S> {
         self.house_turn(pending, input, None, &[]).map(|()| Done::default())
     }
 
-    /// A customer's token has little life left: another one is owed, unless one is.
+    /// A customer's token has little life left: another one is owed, unless one is, or has come since somebody looked.
     pub(super) fn take_stale_token(&mut self, pending: &mut Pending, id: InteractionId) -> Result<Done, RecordError> {
+        if pending.kept.contains(&customer_secret(id)) || self.lasting_token(id).is_some() {
+            return Ok(Done { interaction: Some(id), duplicate: true });
+        }
         let Some(it) = self.load(id)? else { return Ok(Done::default()) };
         self.turn(pending, it, None, Input::TokenStale {}, None, Vec::new(), Vec::new(), &[])?;
         Ok(Done { interaction: Some(id), duplicate: false })

@@ -136,7 +136,9 @@ impl FollowHouse {
     pub(crate) fn open_with(delivery: Delivery) -> Self {
         let clock = Arc::new(SetClock::at("2026-01-01T12:00:00Z".parse().unwrap()));
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        Self::over(dir, clock, setup(Settings::default(), false), delivery, Arc::default())
+        // Days pass here in which nobody writes.
+        let journey = Settings { idle: SignedDuration::from_hours(24 * 30), ..Settings::default() };
+        Self::over(dir, clock, setup(journey, false), delivery, Arc::default())
     }
 
     fn over(dir: Arc<TempDir>, clock: Arc<SetClock>, setup: Setup, delivery: Delivery, door: Arc<Door>) -> Self {
