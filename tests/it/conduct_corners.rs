@@ -166,6 +166,41 @@ async fn a_message_in_the_gap_of_a_transfer_reaches_the_successor() {
 }
 
 #[tokio::test]
+async fn what_is_held_and_what_is_said_in_the_gap_of_a_transfer_keep_their_order() {
+    let mut house = served(Settings { hold: SignedDuration::from_secs(2), ..Settings::default() }).await;
+    house.wait(3).await;
+    house.carry_all().await;
+    customer_says(&mut house, "2", "are you still there?").await;
+    house.clock.advance(SignedDuration::from_millis(40));
+    leg(&mut house, FactKind::LegEnded, "c1", Some("agent-1")).await;
+    customer_says(&mut house, "3", "hello?").await;
+    let next = follower(&house, FactKind::LegConnected, "c2", Some("agent-2"));
+    house.tell("connect", vec![next]).await;
+    let mut carried = house.carry_all().await;
+    house.wait(3).await;
+    carried.extend(house.carry_all().await);
+    let said: Vec<_> = carried.iter().filter(|line| line.starts_with("connect say")).collect();
+    assert_eq!(said, ["connect say \"are you still there?\"", "connect say \"hello?\""]);
+    assert!(only(&house).await.waiting.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_held_when_the_leg_ended_reaches_the_successor() {
+    let mut house = served(Settings { hold: SignedDuration::from_secs(2), ..Settings::default() }).await;
+    house.wait(3).await;
+    house.carry_all().await;
+    customer_says(&mut house, "2", "are you still there?").await;
+    leg(&mut house, FactKind::LegEnded, "c1", Some("agent-1")).await;
+    house.wait(3).await;
+    assert!(house.carry_all().await.iter().all(|line| !line.starts_with("connect say")), "there is nobody to hear it");
+    let mut house = recovers(house).await;
+    let next = follower(&house, FactKind::LegConnected, "c2", Some("agent-2"));
+    house.tell("connect", vec![next]).await;
+    let carried = house.carry_all().await;
+    assert_eq!(carried.iter().filter(|line| *line == "connect say \"are you still there?\"").count(), 1, "{carried:?}");
+}
+
+#[tokio::test]
 async fn what_is_said_in_grace_when_nobody_follows_stays_recorded() {
     let mut house = served(Settings::default()).await;
     leg(&mut house, FactKind::LegEnded, "c1", Some("agent-1")).await;

@@ -40,15 +40,10 @@ impl Turn<'_> {
     }
 
     fn customer_said(&mut self, held: Held) {
-        // Between the end of the last agents' leg and closing, what the customer says waits for a successor and starts
-        // nothing new.
-        let in_grace = self.it.is_between_legs();
-        let wants = held.change == Relay::Posted;
+        // Between the end of the last agents' leg and closing, what the customer says starts nothing new.
+        let wants = held.change == Relay::Posted && !self.it.is_between_legs();
         if self.it.assignment.is_none() || self.it.placement().is_none_or(|placement| placement.leg.is_none()) {
             self.keep_waiting(held.clone());
-        }
-        if in_grace {
-            return;
         }
         self.hold_or_relay(held);
         if wants {
@@ -175,8 +170,15 @@ impl Turn<'_> {
         }
     }
 
-    /// To the agents: through the placement that stands. Without one the message waits; [`placed`](Turn::placed) sends it.
+    /// To the agents: through the placement that stands. Without one the message waits, and [`placed`](Turn::placed) sends
+    /// it; between two legs it waits for the second.
     pub(super) fn relay_to_agents(&mut self, held: &Held) {
+        if self.it.is_between_legs() && self.it.open_legs().next().is_none() {
+            if !self.it.waiting.iter().any(|waiting| waiting.key == held.key) {
+                self.keep_waiting(held.clone());
+            }
+            return;
+        }
         let Some(placement) = self.it.placement().cloned() else { return };
         let (Some(leg), true) = (self.agents_leg(&placement), placement.stage >= Stage::Placed) else { return };
         let instance = placement.target.instance.clone();
