@@ -113,4 +113,14 @@ mod tests {
         let posted = Fact::new(FactKind::MessagePosted, leg(), second(500), "m");
         assert_eq!(generation_for(&latest, &posted, Known::default()), Belongs::To(latest.id));
     }
+
+    #[test]
+    fn a_leg_belongs_with_its_chain_and_not_with_what_it_is_only_related_to() {
+        let mut fact = Fact::new(FactKind::LegInitiated, leg(), second(1), "i");
+        fact.links.related = Some("t0".into());
+        assert_eq!(relatives(&fact), []);
+        fact.links.previous = Some("t0".into());
+        fact.links.initial = Some("t0".into());
+        assert_eq!(relatives(&fact), [leg().sibling("t0").id()]);
+    }
 }
