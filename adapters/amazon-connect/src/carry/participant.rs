@@ -100,8 +100,9 @@ impl Clouds {
     }
 
     /// Reads what was said and who came and went, newest page first, and tells it oldest first. Stops at `since`, at the
-    /// beginning, or at the bound on pages; at the bound the oldest are missing, and the log says so. Without a contact
-    /// id it is the whole session's: what was said after a handover is told on the contact on which it was said.
+    /// beginning, or at the bound on pages; at the bound the oldest are missing, and the log says so. No
+    /// contact is named: AWS documents that naming one asks for that contact of the chain, and it is inferred from this
+    /// that without one it is the whole session, also what was said after a handover.
     pub(super) async fn recall(
         &self,
         relate: &Relate,
