@@ -10,16 +10,18 @@
 //! 4+N     …       the vendor's bytes, without any credential; empty where the input is no envelope
 //! ```
 
+use std::fmt::Display;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_sdk::model::{Channel, Fact, InteractionId, PartyKey, Personal, Personals, SubjectId};
 
 use crate::interactions::{Input, Owner, Step};
 use crate::store::seal::{Place, Sealed};
-use crate::store::{Batch, Frame, FrameError, KeyError, Keys, Store};
+use crate::store::{Batch, Frame, FrameDraft, FrameError, KeyError, Keys, Store};
 
-/// Room for the plain part of most records, in bytes.
-const PLAIN: usize = 4096;
+/// Room for what most records hold besides the vendor's bytes, in bytes.
+const PLAIN: usize = 6 * 1024;
 
 /// One record of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,13 +110,13 @@ impl RecordError {
 }
 
 impl Personals for Record {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
-        self.input.each_personal(&mut |name, value| visit(&format!("input.{name}"), value));
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
+        self.input.each_personal(&mut |name, value| visit(&format_args!("input.{name}"), value));
         for (n, fact) in self.facts.iter_mut().enumerate() {
-            fact.each_personal(&mut |name, value| visit(&format!("facts.{n}.{name}"), value));
+            fact.each_personal(&mut |name, value| visit(&format_args!("facts.{n}.{name}"), value));
         }
         for (n, step) in self.steps.iter_mut().enumerate() {
-            step.each_personal(&mut |name, value| visit(&format!("steps.{n}.{name}"), value));
+            step.each_personal(&mut |name, value| visit(&format_args!("steps.{n}.{name}"), value));
         }
     }
 }
@@ -128,16 +130,14 @@ impl Record {
         batch: &mut Batch,
     ) -> Result<Vec<u8>, RecordError> {
         let personal = self.detach();
-        let mut plain = Vec::with_capacity(PLAIN);
-        serde_json::to_writer(&mut plain, &self)?;
-        if personal.is_empty() && body.is_empty() {
-            return Ok(Frame::encode(&plain, None)?);
+        let mut draft = FrameDraft::with_room(PLAIN.saturating_add(body.len()));
+        serde_json::to_writer(draft.plain(), &self)?;
+        if !personal.is_empty() || !body.is_empty() {
+            let place = Place::Record { seq: self.seq, part: 0 };
+            let subject = crate::store::SubjectId(*self.subject.0.as_bytes());
+            keys.seal(draft.sealed(), subject, place, &join(&personal, body)?, batch)?;
         }
-        let text = join(&personal, body)?;
-        let mut sealed = Vec::with_capacity(text.len().saturating_add(64));
-        let place = Place::Record { seq: self.seq, part: 0 };
-        keys.seal(&mut sealed, crate::store::SubjectId(*self.subject.0.as_bytes()), place, &text, batch)?;
-        Ok(Frame::encode(&plain, Some(&sealed))?)
+        Ok(draft.finish()?)
     }
 
     /// A record from its bytes, with its personal values where they can still be read, and the vendor's bytes.

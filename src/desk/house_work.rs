@@ -1,5 +1,7 @@
 //! The house's inputs on their way through the desk: agents, tokens, parked facts, chats, subscriptions.
 
+use std::sync::Arc;
+
 use tandem_sdk::model::{
     Action, Channel, Command, Derive, Fact, InstanceName, InteractionId, LegRef, PartyKey, Personal, SubjectId,
 };
@@ -48,7 +50,7 @@ impl<S: Store + ?Sized> Writer<S> {
     ) -> Result<(), RecordError> {
         for step in &steps {
             match step {
-                Step::Command(command) => self.outbox.push((**command).clone(), Owner::House, self.now, false),
+                Step::Command(command) => self.outbox.push(Arc::clone(command), Owner::House, self.now, false),
                 Step::Timer { name, due } => self.timers.set(Owner::House, name, *due),
                 _ => {}
             }
@@ -200,7 +202,7 @@ impl<S: Store + ?Sized> Writer<S> {
         let filed = self.take_facts(pending, instance, Input::Learned {}, facts, &[]);
         pending.filing_parked = false;
         filed?;
-        if let Some(id) = self.interaction_of(pending, leg.id())?
+        if let Some(id) = self.interaction_of(leg.id())?
             && let Some(it) = self.look_at(id)?
         {
             let same = persist::same_ref(it.subject, SubjectId(leg.id().0));
@@ -220,7 +222,7 @@ impl<S: Store + ?Sized> Writer<S> {
             native: request.key.clone(),
         };
         let id = leg.id().opens(1);
-        if self.interaction_of(pending, leg.id())?.is_some() {
+        if self.interaction_of(leg.id())?.is_some() {
             // The same key with another customer gets nothing of the first one's.
             let same = self.look_at(id)?.is_some_and(|it| it.customer.identities == request.identities);
             return Ok(Done { interaction: same.then_some(id), duplicate: true });

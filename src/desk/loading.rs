@@ -1,6 +1,6 @@
 //! Opening a desk: what it must be given, and the thread it runs on.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -112,6 +112,7 @@ pub fn open<S: Store + ?Sized + 'static>(
         house_dirty: None,
         shelf: Shelf::default(),
         told: HashSet::new(),
+        legs: HashMap::new(),
         outbox: Outbox::default(),
         timers: Timers::default(),
         counts: Counts::default(),

@@ -63,7 +63,8 @@ impl Outbox {
     }
 
     /// Puts a command at the end of its lane. After a restart nobody knows whether it had been sent.
-    pub(super) fn push(&mut self, command: Command, owner: Owner, now: Timestamp, recovered: bool) {
+    pub(super) fn push(&mut self, command: impl Into<Arc<Command>>, owner: Owner, now: Timestamp, recovered: bool) {
+        let command = command.into();
         if self.entries.contains_key(&command.id) {
             return;
         }
@@ -77,7 +78,7 @@ impl Outbox {
         for secret in command.keeps.values() {
             one_more(self.yielding.entry(secret.clone()).or_insert(0));
         }
-        let (id, command) = (command.id, Arc::new(command));
+        let id = command.id;
         let (attempts, uncertain) = (0, recovered);
         let entry = Entry { command, owner, attempts, uncertain, waited: false, not_before: now, in_flight: false };
         self.entries.insert(id, entry);
@@ -142,9 +143,9 @@ impl Outbox {
 
     /// Puts a command that lost its personal values in the place of the one that has them. What is in flight with them
     /// cannot be called back.
-    pub(super) fn replace(&mut self, command: &Command) {
+    pub(super) fn replace(&mut self, command: &Arc<Command>) {
         if let Some(entry) = self.entries.get_mut(&command.id) {
-            entry.command = Arc::new(command.clone());
+            entry.command = Arc::clone(command);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::record::{RecordError, join, part_text};
 use crate::store::rows::reference::RefKey;
 use crate::store::rows::state::StateKey;
 use crate::store::seal::{Part, Place, Sealed};
-use crate::store::{Batch, Frame, Keys, Keyspace, Store, StoreError, SubjectId as StoredSubject};
+use crate::store::{Batch, Frame, FrameDraft, Keys, Keyspace, Store, StoreError, SubjectId as StoredSubject};
 
 /// State kind: an interaction that is open, or closed with something still owed.
 pub(super) const OPEN: u8 = 1;
@@ -32,6 +32,9 @@ const DEAD: u8 = 4;
 /// Relation: subject → other subjects whose data are the same person's.
 const SAME: u8 = 5;
 
+/// Room for the plain part of most states, in bytes.
+const STATE: usize = 4 * 1024;
+
 /// Subjects that one person may have at most.
 pub(super) const RELATED: usize = 10_000;
 
@@ -43,9 +46,9 @@ fn state_key(kind: u8, id: &[u8]) -> Vec<u8> {
     StateKey::new(kind, id).map(|key| key.encode()).unwrap_or_default()
 }
 
-/// Writes an interaction down.
+/// Writes an interaction down, which is the same afterwards.
 pub(super) fn put_interaction<S: Store + ?Sized>(
-    mut it: Interaction,
+    it: &mut Interaction,
     keys: &Keys<S>,
     batch: &mut Batch,
 ) -> Result<(), RecordError> {
@@ -54,10 +57,15 @@ pub(super) fn put_interaction<S: Store + ?Sized>(
     if kind == CLOSED {
         batch.delete(Keyspace::States, state_key(OPEN, &id));
     }
-    let subject = stored(it.subject);
     let key = state_key(kind, &id);
-    let personal = it.detach();
-    let value = sealed_row(&key, subject, &serde_json::to_vec(&it)?, &join(&personal, b"")?, keys, batch)?;
+    let value = it.detached(|it, personal| -> Result<_, RecordError> {
+        let text = join(personal, b"")?;
+        let mut draft = FrameDraft::with_room(STATE.saturating_add(text.len()));
+        serde_json::to_writer(draft.plain(), it)?;
+        let place = Place::Row { keyspace: Keyspace::States, key: &key };
+        keys.seal(draft.sealed(), stored(it.subject), place, &text, batch)?;
+        Ok(draft.finish()?)
+    })?;
     batch.put(Keyspace::States, key, value);
     Ok(())
 }
@@ -88,19 +96,6 @@ pub(super) fn put_house<S: Store + ?Sized>(
     }
     batch.put(Keyspace::States, key.as_slice(), Frame::encode(&serde_json::to_vec(&house)?, Some(&sealed))?);
     Ok(())
-}
-
-fn sealed_row<S: Store + ?Sized>(
-    key: &[u8],
-    subject: StoredSubject,
-    plain: &[u8],
-    text: &[u8],
-    keys: &Keys<S>,
-    batch: &mut Batch,
-) -> Result<Vec<u8>, RecordError> {
-    let mut sealed = Vec::with_capacity(text.len().saturating_add(64));
-    keys.seal(&mut sealed, subject, Place::Row { keyspace: Keyspace::States, key }, text, batch)?;
-    Ok(Frame::encode(plain, Some(&sealed))?)
 }
 
 fn open_row<T, S>(key: &[u8], value: &[u8], keys: &Keys<S>) -> Result<T, RecordError>

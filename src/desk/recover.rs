@@ -1,5 +1,7 @@
 //! Recovery: states as they were written down, then the log from there. Nothing is decoded, nothing is decided.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tandem_sdk::model::{Command, Fact, InteractionId};
 
@@ -22,6 +24,7 @@ const BYTES: usize = 4 * 1024 * 1024;
 pub(super) fn recover<S: Store + ?Sized>(writer: &mut Writer<S>, is_first: bool) -> Result<(), RecordError> {
     writer.shelf = super::shelf::Shelf::default();
     writer.told.clear();
+    writer.legs.clear();
     writer.timers.clear();
     writer.house = persist::get_house(&*writer.store, &writer.keys)?;
     writer.house_dirty = None;
@@ -116,7 +119,7 @@ pub(crate) fn fold_interaction(
 pub(crate) struct Given {
     pub(crate) it: Interaction,
     /// The command that the input settled.
-    pub(crate) settled: Option<Command>,
+    pub(crate) settled: Option<Arc<Command>>,
     /// What the facts changed.
     pub(crate) changes: Vec<Change>,
 }

@@ -1,6 +1,6 @@
 //! The desk's loop: drain, take, commit once, answer everybody.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tandem_sdk::doors::Decoded;
 use tandem_sdk::error::{AdapterError, ErrorKind};
-use tandem_sdk::model::{PartyKey, SubjectId};
+use tandem_sdk::model::{InteractionId, LegId, PartyKey, SubjectId};
 use tokio::sync::{oneshot, watch};
 
 use super::answer::{DeskError, Done, Status, tell};
@@ -35,6 +35,9 @@ const STUCK: Duration = Duration::from_millis(200);
 const WHEN_IDLE: usize = 128;
 /// Timers that one commit takes at most.
 const TIMERS_PER_COMMIT: usize = 128;
+
+/// Legs whose interaction is remembered after a commit. Forgetting them costs a read each.
+const LEGS: usize = 50_000;
 
 /// What reaches the desk's thread.
 pub(super) enum Message {
@@ -110,6 +113,9 @@ pub(super) struct Writer<S: ?Sized> {
     pub(super) shelf: Shelf,
     /// Whose data a subject's are, as far as it was written down lately.
     pub(super) told: HashSet<(PartyKey, SubjectId)>,
+    /// To which interaction a leg belongs, as far as it was asked or said lately: in the store, or in the commit being put
+    /// together.
+    pub(super) legs: HashMap<LegId, InteractionId>,
     pub(super) outbox: Outbox,
     pub(super) timers: Timers,
     pub(super) counts: Counts,
@@ -394,6 +400,9 @@ impl<S: Store + ?Sized> Writer<S> {
                 }
                 self.shelf.clean(&written);
                 self.shelf.let_go(&written, self.setup.in_memory);
+                if self.legs.len() > LEGS {
+                    self.legs.clear();
+                }
                 self.committed.send_replace(next);
                 Ok(())
             }
@@ -419,12 +428,7 @@ impl<S: Store + ?Sized> Writer<S> {
     }
 
     /// Writes down states whose records lie furthest back; all of them at the end.
-    fn write_down(
-        &mut self,
-        pending: &mut Pending,
-        idle: bool,
-        everything: bool,
-    ) -> Vec<tandem_sdk::model::InteractionId> {
+    fn write_down(&mut self, pending: &mut Pending, idle: bool, everything: bool) -> Vec<InteractionId> {
         let behind = self.shelf.oldest_dirty().map_or(0, |oldest| self.next_seq.saturating_sub(oldest));
         let most = if everything {
             usize::MAX
@@ -439,7 +443,7 @@ impl<S: Store + ?Sized> Writer<S> {
         };
         let mut written = Vec::new();
         for id in self.shelf.longest_dirty(most) {
-            let Some(it) = self.shelf.get(id).cloned() else { continue };
+            let Some(it) = self.shelf.get_mut(id) else { continue };
             match persist::put_interaction(it, &self.keys, &mut pending.rows) {
                 Ok(()) => written.push(id),
                 Err(error) => tracing::error!(interaction.id = %id, %error, "a state could not be written down"),
@@ -461,7 +465,7 @@ impl<S: Store + ?Sized> Writer<S> {
     }
 
     /// Everything before this record is written down.
-    fn put_watermark(&self, pending: &mut Pending, written: &[tandem_sdk::model::InteractionId]) {
+    fn put_watermark(&self, pending: &mut Pending, written: &[InteractionId]) {
         let oldest = self.shelf.oldest_dirty_besides(written).unwrap_or(u64::MAX);
         let watermark = oldest.min(self.house_dirty.unwrap_or(u64::MAX)).min(self.next_seq);
         if let Some(name) = MetaName::new("desk") {
@@ -521,7 +525,7 @@ impl<S: Store + ?Sized> Writer<S> {
     }
 
     /// An interaction for whoever asks; in memory or not.
-    pub(super) fn find_interaction(&self, id: tandem_sdk::model::InteractionId) -> Option<Interaction> {
+    pub(super) fn find_interaction(&self, id: InteractionId) -> Option<Interaction> {
         self.shelf.get(id).cloned().or_else(|| persist::get_interaction(id, &*self.store, &self.keys).ok().flatten())
     }
 

@@ -52,6 +52,11 @@ impl Shelf {
         self.slots.get(&id).and_then(|slot| slot.it.as_ref())
     }
 
+    /// The interaction where it stands. Whoever changes what it says must take it instead.
+    pub(super) fn get_mut(&mut self, id: InteractionId) -> Option<&mut Interaction> {
+        self.slots.get_mut(&id).and_then(|slot| slot.it.as_mut())
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Interaction> {
         self.slots.values().filter_map(|slot| slot.it.as_ref())
     }

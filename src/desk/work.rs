@@ -1,6 +1,7 @@
 //! One input on its way through the desk: dedupe, correlate, fold, conduct, encode.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use tandem_sdk::doors::{Decoded, Envelope};
 use tandem_sdk::error::AdapterError;
@@ -113,7 +114,6 @@ pub(super) struct Pending {
     pub(super) rows: Batch,
     seen: HashSet<[u8; 16]>,
     facts: HashSet<[u8; 32]>,
-    legs: HashMap<LegId, InteractionId>,
     /// Names of the secrets that this commit keeps.
     pub(super) kept: HashSet<String>,
     /// What was parked is being filed: it does not wait again.
@@ -368,7 +368,7 @@ impl<S: Store + ?Sized> Writer<S> {
     fn after_steps(&mut self, pending: &mut Pending, owner: Owner, steps: &[Step]) -> Result<(), RecordError> {
         for step in steps {
             match step {
-                Step::Command(command) => self.outbox.push((**command).clone(), owner, self.now, false),
+                Step::Command(command) => self.outbox.push(Arc::clone(command), owner, self.now, false),
                 Step::Timer { name, due } => self.timers.set(owner, name, *due),
                 Step::Forget { secrets } => {
                     for name in secrets.iter().filter_map(|name| SecretName::new(name)) {
@@ -384,7 +384,7 @@ impl<S: Store + ?Sized> Writer<S> {
     /// Where a fact belongs, as far as its leg, its leg's chain or its own attribute tells.
     fn find(&mut self, pending: &mut Pending, fact: &Fact) -> Result<Option<Belongs>, RecordError> {
         let known = self.setup.known();
-        let Some(id) = self.find_id(pending, fact)? else { return Ok(None) };
+        let Some(id) = self.find_id(fact)? else { return Ok(None) };
         let belongs = self.look_at(id)?.map(|latest| generation_for(latest, fact, known));
         Ok(match belongs {
             // The twin of a message that was taken before the end opens nothing.
@@ -393,21 +393,19 @@ impl<S: Store + ?Sized> Writer<S> {
         })
     }
 
-    fn find_id(&mut self, pending: &mut Pending, fact: &Fact) -> Result<Option<InteractionId>, RecordError> {
+    fn find_id(&mut self, fact: &Fact) -> Result<Option<InteractionId>, RecordError> {
         let leg = fact.leg.id();
-        if let Some(id) = self.interaction_of(pending, leg)? {
-            // It stands in the store already, or in this commit.
-            pending.legs.insert(leg, id);
+        if let Some(id) = self.interaction_of(leg)? {
             return Ok(Some(id));
         }
         for relative in relatives(fact) {
-            if let Some(id) = self.interaction_of(pending, relative)? {
+            if let Some(id) = self.interaction_of(relative)? {
                 return Ok(Some(id));
             }
         }
         let marked = fact.attributes.get(INTERACTION_ATTRIBUTE).and_then(|value| value.reveal()?.parse().ok());
         let marked = marked.map(InteractionId);
-        let setup = std::sync::Arc::clone(&self.setup);
+        let setup = Arc::clone(&self.setup);
         let awaits = match marked {
             Some(id) => self.look_at(id)?.is_some_and(|it| awaits_contact(it, &fact.leg, &setup.clouds)),
             None => false,
@@ -415,17 +413,19 @@ impl<S: Store + ?Sized> Writer<S> {
         Ok(marked.filter(|_| awaits))
     }
 
-    pub(super) fn interaction_of(&self, pending: &Pending, leg: LegId) -> Result<Option<InteractionId>, RecordError> {
-        if let Some(id) = pending.legs.get(&leg) {
+    pub(super) fn interaction_of(&mut self, leg: LegId) -> Result<Option<InteractionId>, RecordError> {
+        if let Some(id) = self.legs.get(&leg) {
             return Ok(Some(*id));
         }
         let row = self.store.get(Keyspace::Refs, &persist::leg_ref(leg)).map_err(key_error)?;
-        Ok(row.and_then(|row| uuid::Uuid::from_slice(&row).ok()).map(InteractionId))
+        let found = row.and_then(|row| uuid::Uuid::from_slice(&row).ok()).map(InteractionId);
+        self.legs.extend(found.map(|id| (leg, id)));
+        Ok(found)
     }
 
     /// Says to which interaction a leg belongs.
-    pub(super) fn refer(&self, pending: &mut Pending, leg: LegId, id: InteractionId) {
-        if pending.legs.insert(leg, id) != Some(id) {
+    pub(super) fn refer(&mut self, pending: &mut Pending, leg: LegId, id: InteractionId) {
+        if self.legs.insert(leg, id) != Some(id) {
             pending.rows.put(Keyspace::Refs, persist::leg_ref(leg), id.0.as_bytes().to_vec());
         }
     }
@@ -552,7 +552,7 @@ impl<S: Store + ?Sized> Writer<S> {
     }
 
     /// New legs and addresses that an outcome tells of.
-    fn refer_outcome(&self, pending: &mut Pending, input: &Input, it: &Interaction) -> Result<(), RecordError> {
+    fn refer_outcome(&mut self, pending: &mut Pending, input: &Input, it: &Interaction) -> Result<(), RecordError> {
         let Input::Outcome { result: Ok(outcome), .. } = input else { return Ok(()) };
         match outcome {
             Outcome::Placed { leg, .. } | Outcome::Opened { leg, .. } => self.refer(pending, leg.id(), it.id),

@@ -132,7 +132,7 @@ impl View {
             generation: it.generation,
             continued_from: it.continued_from,
             legs: it.legs.iter().map(LegView::of).collect(),
-            owed: it.owed.values().map(Owed::of).collect(),
+            owed: it.owed.values().map(|command| Owed::of(command)).collect(),
             channel: it.channel,
             language: it.language,
             customer: CustomerView {

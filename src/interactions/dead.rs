@@ -1,5 +1,7 @@
 //! Dead letters: commands that will not be tried again by themselves. Somebody may send them back.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tandem_sdk::error::AdapterError;
 use tandem_sdk::model::{Action, Command, CommandId, Personals};
@@ -34,7 +36,7 @@ impl Interaction {
     /// Owes a dead command again: under the same id, and with that the same idempotency token, of the same generation.
     pub(super) fn revive(&mut self, id: CommandId, expires_at: jiff::Timestamp, order: u64) {
         if let Some(Dead { command, .. }) = self.dead.remove(&id) {
-            self.owed.insert(id, Command { expires_at, order, ..command });
+            self.owed.insert(id, Arc::new(Command { expires_at, order, ..command }));
         }
     }
 
@@ -75,7 +77,7 @@ pub fn erased(action: &Action) -> Option<&'static str> {
 }
 
 impl Personals for Dead {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut tandem_sdk::model::Personal)) {
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn std::fmt::Display, &mut tandem_sdk::model::Personal)) {
         self.command.each_personal(visit);
     }
 }
@@ -139,7 +141,7 @@ mod tests {
         it.revive(dead.id, Timestamp::MAX, 9);
         it.revive(dead.id, Timestamp::MIN, 1);
         assert!(it.dead.is_empty());
-        assert_eq!(it.owed[&dead.id], Command { expires_at: Timestamp::MAX, order: 9, ..dead });
+        assert_eq!(*it.owed[&dead.id], Command { expires_at: Timestamp::MAX, order: 9, ..dead });
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Folding: a record's input, facts and steps change an interaction. The live desk and recovery call the same lines.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tandem_sdk::error::AdapterError;
 use tandem_sdk::model::{
@@ -95,7 +97,7 @@ pub struct Known {
 
 impl Interaction {
     /// Folds the input itself: timers that fired, outcomes that came. Gives back the command that an outcome settled.
-    pub fn fold_input(&mut self, input: &Input) -> Option<Command> {
+    pub fn fold_input(&mut self, input: &Input) -> Option<Arc<Command>> {
         match input {
             Input::Timer { name, .. } => {
                 self.timers.remove(name);
@@ -116,7 +118,7 @@ impl Interaction {
         None
     }
 
-    fn fold_outcome(&mut self, id: CommandId, result: Result<&Outcome, &AdapterError>) -> Option<Command> {
+    fn fold_outcome(&mut self, id: CommandId, result: Result<&Outcome, &AdapterError>) -> Option<Arc<Command>> {
         let command = self.owed.remove(&id)?;
         let outcome = match result {
             Ok(outcome) => outcome,
@@ -347,7 +349,7 @@ impl Interaction {
                 if let (Action::Inquire { .. }, Some(placement)) = (&command.action, self.placements.last_mut()) {
                     placement.asked = placement.asked.saturating_add(1);
                 }
-                self.owed.insert(command.id, (**command).clone());
+                self.owed.insert(command.id, Arc::clone(command));
             }
             Step::Timer { name, due: Some(due) } => {
                 self.timers.insert(name.clone(), *due);

@@ -2,6 +2,8 @@
 //! facts about contacts that nobody knows yet, subscriptions that want to be confirmed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -41,7 +43,7 @@ pub struct House {
     pub hub_tokens: BTreeMap<InstanceName, Timestamp>,
     /// What is owed and has no outcome yet.
     #[serde(default)]
-    pub owed: BTreeMap<CommandId, Command>,
+    pub owed: BTreeMap<CommandId, Arc<Command>>,
     /// How often each purpose was used.
     #[serde(default)]
     pub generations: BTreeMap<String, u32>,
@@ -108,7 +110,7 @@ impl House {
     }
 
     /// Folds the input. Gives back the command that an outcome settled.
-    pub fn fold_input(&mut self, input: &Input) -> Option<Command> {
+    pub fn fold_input(&mut self, input: &Input) -> Option<Arc<Command>> {
         match input {
             Input::Timer { name, .. } => {
                 self.timers.remove(name);
@@ -172,7 +174,7 @@ impl House {
                     let generation = self.generations.entry(command.purpose.0.clone()).or_insert(0);
                     *generation = generation.saturating_add(1);
                 }
-                self.owed.insert(command.id, (**command).clone());
+                self.owed.insert(command.id, Arc::clone(command));
             }
             Step::Timer { name, due: Some(due) } => {
                 self.timers.insert(name.clone(), *due);
@@ -328,7 +330,7 @@ impl HouseTurn<'_, '_> {
             owed_at: Some(self.context.now),
             expires_at: self.context.after(self.context.settings.command_life),
         };
-        self.step(Step::Command(Box::new(command)));
+        self.step(Step::Command(Arc::new(command)));
     }
 
     /// Every cloud in which the hub has an identity of its own gets a token in time.
@@ -504,16 +506,16 @@ fn agent_key(instance: &InstanceName, native: &str) -> String {
 }
 
 impl Personals for House {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
         for (key, agent) in &mut self.agents {
-            visit(&format!("agents.{key}.name"), &mut agent.name);
-            visit(&format!("agents.{key}.address"), &mut agent.address);
+            visit(&format_args!("agents.{key}.name"), &mut agent.name);
+            visit(&format_args!("agents.{key}.address"), &mut agent.address);
         }
         for (id, command) in &mut self.owed {
-            command.each_personal(&mut |name, value| visit(&format!("owed.{id}.{name}"), value));
+            Arc::make_mut(command).each_personal(&mut |name, value| visit(&format_args!("owed.{id}.{name}"), value));
         }
         for (n, parked) in self.parked.iter_mut().enumerate() {
-            parked.fact.each_personal(&mut |name, value| visit(&format!("parked.{n}.{name}"), value));
+            parked.fact.each_personal(&mut |name, value| visit(&format_args!("parked.{n}.{name}"), value));
         }
     }
 }

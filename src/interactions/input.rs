@@ -1,5 +1,7 @@
 //! Inputs: everything that can make the desk write a record.
 
+use std::fmt::Display;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_sdk::error::AdapterError;
@@ -172,23 +174,23 @@ pub enum Owner {
 }
 
 impl Personals for Input {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
         match self {
             Input::Outcome { result: Ok(outcome), .. } => outcome.each_personal(visit),
             Input::Chat(request) => {
-                visit("name", &mut request.name);
-                visit("topic", &mut request.topic);
-                visit("known_address", &mut request.known_address);
+                visit(&"name", &mut request.name);
+                visit(&"topic", &mut request.topic);
+                visit(&"known_address", &mut request.known_address);
                 for (n, identity) in request.identities.iter_mut().enumerate() {
-                    visit(&format!("identities.{n}"), &mut identity.value);
+                    visit(&format_args!("identities.{n}"), &mut identity.value);
                 }
                 for attribute in &mut request.attributes {
-                    visit(&format!("attributes.{}", attribute.name), &mut attribute.value);
+                    visit(&format_args!("attributes.{}", attribute.name), &mut attribute.value);
                 }
             }
             Input::AgentReady { address, name, .. } => {
-                visit("address", address);
-                visit("name", name);
+                visit(&"address", address);
+                visit(&"name", name);
             }
             _ => {}
         }

@@ -1,6 +1,8 @@
 //! One customer matter, first sign to closing, over any number of clouds.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -57,7 +59,7 @@ pub struct Interaction {
     pub served: bool,
     /// What is owed and has no outcome yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub owed: BTreeMap<CommandId, Command>,
+    pub owed: BTreeMap<CommandId, Arc<Command>>,
     /// Commands that died, as far as they are kept for somebody to send them back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dead: BTreeMap<CommandId, Dead>,
@@ -357,42 +359,42 @@ impl Interaction {
 }
 
 impl Personals for Held {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
-        visit("held.text", &mut self.content.text);
-        visit("held.name", &mut self.content.name);
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
+        visit(&"held.text", &mut self.content.text);
+        visit(&"held.name", &mut self.content.name);
     }
 }
 
 impl Personals for Interaction {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
-        visit("customer.address", &mut self.customer.address);
-        visit("customer.name", &mut self.customer.name);
-        visit("customer.topic", &mut self.customer.topic);
-        visit("customer.profile", &mut self.customer.profile);
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
+        visit(&"customer.address", &mut self.customer.address);
+        visit(&"customer.name", &mut self.customer.name);
+        visit(&"customer.topic", &mut self.customer.topic);
+        visit(&"customer.profile", &mut self.customer.profile);
         for (n, identity) in self.customer.identities.iter_mut().enumerate() {
-            visit(&format!("customer.identities.{n}"), &mut identity.value);
+            visit(&format_args!("customer.identities.{n}"), &mut identity.value);
         }
         for attribute in &mut self.customer.attributes {
-            visit(&format!("customer.attributes.{}", attribute.name), &mut attribute.value);
+            visit(&format_args!("customer.attributes.{}", attribute.name), &mut attribute.value);
         }
         for (n, leg) in self.legs.iter_mut().enumerate() {
-            leg.each_personal(&mut |name, value| visit(&format!("legs.{n}.{name}"), value));
+            leg.each_personal(&mut |name, value| visit(&format_args!("legs.{n}.{name}"), value));
         }
         if let Some(assignment) = &mut self.assignment {
-            visit("assignment.address", &mut assignment.address);
-            visit("assignment.name", &mut assignment.name);
+            visit(&"assignment.address", &mut assignment.address);
+            visit(&"assignment.name", &mut assignment.name);
         }
         for (n, held) in self.waiting.iter_mut().enumerate() {
-            held.each_personal(&mut |name, value| visit(&format!("waiting.{n}.{name}"), value));
+            held.each_personal(&mut |name, value| visit(&format_args!("waiting.{n}.{name}"), value));
         }
         for (n, held) in self.held.iter_mut().enumerate() {
-            held.each_personal(&mut |name, value| visit(&format!("held.{n}.{name}"), value));
+            held.each_personal(&mut |name, value| visit(&format_args!("held.{n}.{name}"), value));
         }
         for (id, command) in &mut self.owed {
-            command.each_personal(&mut |name, value| visit(&format!("owed.{id}.{name}"), value));
+            Arc::make_mut(command).each_personal(&mut |name, value| visit(&format_args!("owed.{id}.{name}"), value));
         }
         for (id, dead) in &mut self.dead {
-            dead.each_personal(&mut |name, value| visit(&format!("dead.{id}.{name}"), value));
+            dead.each_personal(&mut |name, value| visit(&format_args!("dead.{id}.{name}"), value));
         }
     }
 }

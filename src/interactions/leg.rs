@@ -1,6 +1,7 @@
 //! One cloud's part of an interaction. A leg is a lattice: the same facts in any order give the same leg.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -238,10 +239,10 @@ impl Leg {
 }
 
 impl Personals for Leg {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
         for (key, member) in &mut self.members {
-            visit(&format!("members.{key}.address"), &mut member.address);
-            visit(&format!("members.{key}.name"), &mut member.name);
+            visit(&format_args!("members.{key}.address"), &mut member.address);
+            visit(&format_args!("members.{key}.name"), &mut member.name);
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Steps: everything that conduct does, in order. A record holds them; recovery folds them.
 
+use std::fmt::Display;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_sdk::model::{ClosingReason, Command, Event, Fact, InstanceName, LegRef, Personal, Personals};
@@ -16,7 +19,7 @@ pub enum Step {
     /// It was decided where to go.
     Decision(Box<Decision>),
     /// Something is owed.
-    Command(Box<Command>),
+    Command(Arc<Command>),
     /// A timer is wanted, or wanted no more.
     Timer {
         /// Its name inside the aggregate.
@@ -145,15 +148,15 @@ pub enum Note {
 }
 
 impl Personals for Step {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
         match self {
             Step::Event(event) => event.each_personal(visit),
-            Step::Command(command) => command.each_personal(visit),
+            Step::Command(command) => Arc::make_mut(command).each_personal(visit),
             Step::Note(note) => match &mut **note {
                 Note::Waiting(held) | Note::Held(held) => held.each_personal(visit),
                 Note::AgentIn { address, name, .. } => {
-                    visit("address", address);
-                    visit("name", name);
+                    visit(&"address", address);
+                    visit(&"name", name);
                 }
                 Note::Parked(fact) => fact.each_personal(visit),
                 _ => {}

@@ -71,7 +71,7 @@ impl Turns {
             }
             input => {
                 let settled = house.fold_input(input);
-                Some(house.take_turn(&context, input, settled.as_ref()).0)
+                Some(house.take_turn(&context, input, settled.as_deref()).0)
             }
         }
     }
@@ -83,7 +83,7 @@ fn again(given: Given, record: &Record, today: &Today<'_>) -> Vec<Step> {
     }
     let Given { mut it, settled, changes } = given;
     let context = today.setup.context(today.rules, record.seq, record.recorded_at);
-    Turn::take(&mut it, context, &record.input, settled.as_ref(), changes)
+    Turn::take(&mut it, context, &record.input, settled.as_deref(), changes)
 }
 
 /// Names the first step that comes out otherwise. That other rules decided the same is no difference.

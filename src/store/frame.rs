@@ -71,24 +71,56 @@ pub enum FrameError {
     TooLarge(usize),
 }
 
+/// A frame that is being written, in one piece of memory: the plain part, then what is sealed.
+#[derive(Debug)]
+pub struct FrameDraft {
+    bytes: Vec<u8>,
+    /// Where the plain part ended, once it did.
+    plain_end: Option<usize>,
+}
+
+impl FrameDraft {
+    /// A frame with room for this many bytes of both parts.
+    pub fn with_room(room: usize) -> FrameDraft {
+        let mut bytes = Vec::with_capacity(room.saturating_add(HEADER + CHECKSUM));
+        bytes.extend_from_slice(&[FORMAT, 0, 0, 0, 0, 0]);
+        FrameDraft { bytes, plain_end: None }
+    }
+
+    /// Where the plain part is written, behind what is there. Once something was sealed it takes nothing more.
+    pub fn plain(&mut self) -> &mut Vec<u8> {
+        debug_assert!(self.plain_end.is_none(), "the plain part has ended");
+        &mut self.bytes
+    }
+
+    /// Where sealed parts are written, behind what is there. Asked for, it is there, be it empty.
+    pub fn sealed(&mut self) -> &mut Vec<u8> {
+        self.plain_end.get_or_insert(self.bytes.len());
+        &mut self.bytes
+    }
+
+    /// The bytes of the record. Fails only with [`FrameError::TooLarge`].
+    pub fn finish(mut self) -> Result<Vec<u8>, FrameError> {
+        let length = self.bytes.len().saturating_add(CHECKSUM);
+        let plain = self.plain_end.unwrap_or(self.bytes.len()).saturating_sub(HEADER);
+        let plain = u32::try_from(plain).ok().filter(|_| length <= MAX_FRAME).ok_or(FrameError::TooLarge(length))?;
+        self.bytes[1] = if self.plain_end.is_some() { SEALED } else { 0 };
+        self.bytes[2..HEADER].copy_from_slice(&plain.to_be_bytes());
+        let checksum = crc32fast::hash(&self.bytes);
+        self.bytes.extend_from_slice(&checksum.to_be_bytes());
+        Ok(self.bytes)
+    }
+}
+
 impl<'a> Frame<'a> {
     /// The bytes of a record. Fails only with [`FrameError::TooLarge`].
     pub fn encode(plain: &[u8], sealed: Option<&[u8]>) -> Result<Vec<u8>, FrameError> {
-        let length =
-            HEADER.saturating_add(plain.len()).saturating_add(sealed.map_or(0, <[u8]>::len)).saturating_add(CHECKSUM);
-        let plain_length = u32::try_from(plain.len()).map_err(|_| FrameError::TooLarge(length))?;
-        if length > MAX_FRAME {
-            return Err(FrameError::TooLarge(length));
+        let mut draft = FrameDraft::with_room(plain.len().saturating_add(sealed.map_or(0, <[u8]>::len)));
+        draft.plain().extend_from_slice(plain);
+        if let Some(sealed) = sealed {
+            draft.sealed().extend_from_slice(sealed);
         }
-        let mut bytes = Vec::with_capacity(length);
-        bytes.push(FORMAT);
-        bytes.push(if sealed.is_some() { SEALED } else { 0 });
-        bytes.extend_from_slice(&plain_length.to_be_bytes());
-        bytes.extend_from_slice(plain);
-        bytes.extend_from_slice(sealed.unwrap_or_default());
-        let checksum = crc32fast::hash(&bytes);
-        bytes.extend_from_slice(&checksum.to_be_bytes());
-        Ok(bytes)
+        draft.finish()
     }
 
     /// The parts of a record. Whatever the bytes are, the answer is a frame that was encoded as such or an error.

@@ -37,7 +37,7 @@ pub use contract::Store;
 pub use embedded::{Embedded, Settings};
 pub use entropy::{Entropy, OsEntropy, SeededEntropy};
 pub use error::{AppendError, StoreError};
-pub use frame::{Frame, FrameError};
+pub use frame::{Frame, FrameDraft, FrameError};
 pub use keys::{KeyError, Keys, Mark};
 pub use keyspace::{Bucket, Keyspace, describe, pretty};
 pub use log::{FIRST_SEQ, Log, LogBatch};

@@ -1,6 +1,7 @@
 //! One turn: an interaction, what it was given, and the steps that follow. Every step is folded as it is taken.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tandem_sdk::model::{
@@ -170,7 +171,7 @@ impl<'a> Turn<'a> {
             owed_at: Some(self.context.now),
             expires_at: self.context.after(self.context.settings.command_life),
         };
-        self.step(Step::Command(Box::new(command)));
+        self.step(Step::Command(Arc::new(command)));
     }
 
     /// Orders commands: by record, and inside it by step.

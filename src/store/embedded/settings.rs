@@ -20,7 +20,8 @@ pub struct Settings {
     /// The journal in all, in bytes, at least 64 MiB. Default 192 MiB. It is what a restart replays (about 0.3 s for all of it), and what
     /// keeps memtables of keyspaces that are rarely written from staying unflushed for ever.
     pub journal_bytes: u64,
-    /// Threads that flush and compact. Default 2: one can flush while the other compacts.
+    /// Threads that flush and compact. Default 1: of several, fjall keeps one for flushing by having it hand every compaction back to the
+    /// queue, and until another takes it that one does nothing else, at the cost of a core.
     pub worker_threads: usize,
     /// How long a commit waits for flushing to catch up before it says [`Unavailable`](crate::store::StoreError::Unavailable).
     /// Default 5 s. (fjall itself would wait for ever, in steps of 100 ms; the store waits before fjall does, in steps of 1 ms.)
@@ -37,7 +38,7 @@ impl Default for Settings {
             log_memtable_bytes: 16 * MIB,
             memtable_bytes: 8 * MIB,
             journal_bytes: 192 * MIB,
-            worker_threads: 2,
+            worker_threads: 1,
             stall_limit: Duration::from_secs(5),
             revive_after: Duration::from_secs(1),
         }

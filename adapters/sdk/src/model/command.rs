@@ -1,6 +1,7 @@
 //! Commands: what we owe a cloud. One command is one call of one vendor operation.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ pub struct Command {
 }
 
 impl Personals for Command {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
         self.action.each_personal(visit);
     }
 }
@@ -199,33 +200,33 @@ impl Action {
 }
 
 impl Personals for Action {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
         match self {
-            Action::IssueToken { address } | Action::Leave { address, .. } => visit("address", address),
+            Action::IssueToken { address } | Action::Leave { address, .. } => visit(&"address", address),
             Action::Open { topic, members } => {
-                visit("topic", topic);
+                visit(&"topic", topic);
                 for (n, member) in members.iter_mut().enumerate() {
-                    visit(&format!("members.{n}.address"), &mut member.address);
-                    visit(&format!("members.{n}.name"), &mut member.name);
+                    visit(&format_args!("members.{n}.address"), &mut member.address);
+                    visit(&format_args!("members.{n}.name"), &mut member.name);
                 }
             }
             Action::Join { member, .. } => {
-                visit("member.address", &mut member.address);
-                visit("member.name", &mut member.name);
+                visit(&"member.address", &mut member.address);
+                visit(&"member.name", &mut member.name);
             }
             Action::Say { content, .. } => {
-                visit("content.text", &mut content.text);
-                visit("content.name", &mut content.name);
+                visit(&"content.text", &mut content.text);
+                visit(&"content.name", &mut content.name);
             }
             Action::Place { name, attributes, .. } => {
-                visit("name", name);
+                visit(&"name", name);
                 for attribute in attributes {
-                    visit(&format!("attributes.{}", attribute.name), &mut attribute.value);
+                    visit(&format_args!("attributes.{}", attribute.name), &mut attribute.value);
                 }
             }
             Action::Lookup { identities } => {
                 for (n, identity) in identities.iter_mut().enumerate() {
-                    visit(&format!("identities.{n}"), &mut identity.value);
+                    visit(&format_args!("identities.{n}"), &mut identity.value);
                 }
             }
             Action::Identify {}

@@ -1,5 +1,7 @@
 //! Events: what the desk derived and numbered. Consumers see these.
 
+use std::fmt::Display;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,14 +25,14 @@ pub struct Event {
 }
 
 impl Personals for Event {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
         match &mut self.kind {
             EventKind::MessageReceived { content, .. } | EventKind::NoticePosted { content, .. } => {
-                visit("content.text", &mut content.text);
-                visit("content.name", &mut content.name);
+                visit(&"content.text", &mut content.text);
+                visit(&"content.name", &mut content.name);
             }
             EventKind::ParticipantJoined { name, .. } | EventKind::AssignmentConfirmed { name, .. } => {
-                visit("name", name);
+                visit(&"name", name);
             }
             _ => {}
         }

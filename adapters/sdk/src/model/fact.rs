@@ -1,6 +1,7 @@
 //! Facts: what an adapter observed, not yet correlated with anything.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -119,25 +120,25 @@ fn keyed(plain: &str, key: &IdKey) -> String {
 }
 
 impl Personals for Fact {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
         if let Some(message) = &mut self.message {
             message.each_personal(visit);
         }
         if let Some(author) = &mut self.author {
-            visit("author.address", &mut author.address);
-            visit("author.name", &mut author.name);
+            visit(&"author.address", &mut author.address);
+            visit(&"author.name", &mut author.name);
         }
         if let Some(participant) = &mut self.participant {
-            visit("participant.address", &mut participant.address);
-            visit("participant.name", &mut participant.name);
+            visit(&"participant.address", &mut participant.address);
+            visit(&"participant.name", &mut participant.name);
         }
         for (n, member) in self.members.iter_mut().enumerate() {
-            visit(&format!("members.{n}.address"), &mut member.address);
-            visit(&format!("members.{n}.name"), &mut member.name);
+            visit(&format_args!("members.{n}.address"), &mut member.address);
+            visit(&format_args!("members.{n}.name"), &mut member.name);
         }
-        visit("topic", &mut self.topic);
+        visit(&"topic", &mut self.topic);
         for (name, value) in &mut self.attributes {
-            visit(&format!("attributes.{name}"), value);
+            visit(&format_args!("attributes.{name}"), value);
         }
     }
 }
@@ -270,11 +271,11 @@ pub struct Message {
 }
 
 impl Personals for Message {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
-        visit("message.text", &mut self.text);
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
+        visit(&"message.text", &mut self.text);
         for (n, attachment) in self.attachments.iter_mut().enumerate() {
-            visit(&format!("message.attachments.{n}.name"), &mut attachment.name);
-            visit(&format!("message.attachments.{n}.url"), &mut attachment.url);
+            visit(&format_args!("message.attachments.{n}.name"), &mut attachment.name);
+            visit(&format_args!("message.attachments.{n}.url"), &mut attachment.url);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Outcomes: what came of a command. An outcome is an input to the desk like any other.
 
+use std::fmt::Display;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -63,14 +65,14 @@ pub enum Outcome {
 }
 
 impl Personals for Outcome {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
         match self {
-            Outcome::Identified { address } => visit("address", address),
-            Outcome::Described { name } => visit("name", name),
+            Outcome::Identified { address } => visit(&"address", address),
+            Outcome::Described { name } => visit(&"name", name),
             Outcome::Profile { found: Some(profile) } => profile.each_personal(visit),
             Outcome::Observed { facts } => {
                 for (n, fact) in facts.iter_mut().enumerate() {
-                    fact.each_personal(&mut |name, value| visit(&format!("facts.{n}.{name}"), value));
+                    fact.each_personal(&mut |name, value| visit(&format_args!("facts.{n}.{name}"), value));
                 }
             }
             Outcome::Done {}

@@ -1,5 +1,7 @@
 //! How a customer is recognised, and what the CDP knows of them.
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Personal, Personals};
@@ -46,9 +48,9 @@ pub struct Profile {
 }
 
 impl Personals for Profile {
-    fn each_personal(&mut self, visit: &mut dyn FnMut(&str, &mut Personal)) {
-        visit("profile.id", &mut self.id);
-        visit("profile.name", &mut self.name);
-        visit("profile.document", &mut self.document);
+    fn each_personal(&mut self, visit: &mut dyn FnMut(&dyn Display, &mut Personal)) {
+        visit(&"profile.id", &mut self.id);
+        visit(&"profile.name", &mut self.name);
+        visit(&"profile.document", &mut self.document);
     }
 }
