@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tandem_sdk::error::AdapterError;
 use tandem_sdk::model::{Action, Command, CommandId, Personals};
 
+use super::chain::is_look;
 use super::interaction::Interaction;
 
 /// Dead letters that one interaction keeps at most; the oldest goes first.
@@ -21,9 +22,10 @@ pub struct Dead {
 }
 
 impl Interaction {
-    /// Keeps a command that died. A lookup is none of them: the decision was made without it.
+    /// Keeps a command that died. A lookup is none of them: the decision was made without it. Nor is a look into the
+    /// transcript of a leg that ended: not to be let in is an answer.
     pub(super) fn bury(&mut self, command: &Command, error: &AdapterError) {
-        if let Action::Lookup { .. } = command.action {
+        if matches!(command.action, Action::Lookup { .. }) || is_look(command) {
             return;
         }
         self.dead.insert(command.id, Dead { command: command.clone(), error: error.clone() });
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_when_there_are_too_many_and_lookups_are_none() {
+    fn the_oldest_go_when_there_are_too_many_and_lookups_and_looks_are_none() {
         let mut it = interaction();
         for n in (0..u64::try_from(DEAD_MOST).unwrap_or(0) + 3).rev() {
             it.bury(&command(n, Action::End { leg: leg() }), &error());
@@ -130,7 +132,9 @@ mod tests {
         assert_eq!(it.dead.len(), DEAD_MOST);
         assert_eq!(it.dead.values().map(|dead| dead.command.order).min(), Some(3));
         it.bury(&command(7000, Action::Lookup { identities: vec![] }), &error());
-        assert!(!it.dead.contains_key(&command(7000, Action::Identify {}).id));
+        let purpose = Purpose(crate::interactions::look_at(&leg()));
+        it.bury(&Command { purpose, ..command(7001, Action::Recall { leg: leg(), since: None }) }, &error());
+        assert!([7000, 7001].iter().all(|n| !it.dead.contains_key(&command(*n, Action::Identify {}).id)));
     }
 
     #[test]

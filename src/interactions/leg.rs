@@ -173,6 +173,12 @@ impl Leg {
         }
     }
 
+    /// When it was over, the earliest that was told.
+    pub fn over_at(&self) -> Option<Timestamp> {
+        let ends = [FactKind::LegEnded, FactKind::LegCompleted, FactKind::LegFailed];
+        ends.iter().filter_map(|kind| self.reached.get(kind)).min().copied()
+    }
+
     /// Takes in what a fact says about the leg itself and about who is on it.
     pub fn absorb(&mut self, fact: &Fact) {
         let at = fact.occurred_at;

@@ -19,7 +19,7 @@ mod leg;
 mod settings;
 mod step;
 
-use chain::placement_in;
+use chain::{is_look, look_at, placement_in, trace_from};
 pub use correlate::{Belongs, generation_for, relatives};
 pub use dead::{DEAD_MOST, Dead, erased};
 pub use fold::{Change, Known};

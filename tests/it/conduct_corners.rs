@@ -13,14 +13,14 @@ use crate::desk_house::{CUSTOMER, DeskHouse, contact, contact_fact, line, said, 
 
 const NOTHING: [&str; 0] = [];
 
-async fn began(settings: Settings) -> DeskHouse {
+pub(crate) async fn began(settings: Settings) -> DeskHouse {
     let mut house = DeskHouse::open(settings, false);
     house.carry_all().await;
     customer_says(&mut house, "1", "I need help").await;
     house
 }
 
-async fn queued(settings: Settings) -> DeskHouse {
+pub(crate) async fn queued(settings: Settings) -> DeskHouse {
     let house = began(settings).await;
     house.carry_all().await;
     house.wait(1).await;

@@ -70,7 +70,10 @@ fn step_of(batch: &Batch) -> usize {
     if notes(|note| matches!(note, Note::Parked(_))) {
         return 14;
     }
-    if steps().any(|step| matches!(step, Step::Timer { name, due: Some(_) } if name == "grace")) {
+    // What the end of a leg is asked about sets the timer too, when it is answered.
+    let unasked = records.iter().filter(|record| !matches!(record.input, Input::Outcome { .. }));
+    let mut ends = unasked.flat_map(|record| &record.steps);
+    if ends.any(|step| matches!(step, Step::Timer { name, due: Some(_) } if name == "grace")) {
         return 20;
     }
     match first {

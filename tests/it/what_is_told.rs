@@ -318,5 +318,6 @@ async fn what_a_chat_that_is_over_does_not_take_ends_it() {
     let ended = contact_fact(FactKind::LegEnded, "c1", house.now(), None);
     house.settle(&inquire, Outcome::Observed { facts: vec![ended] }, vec![]).await;
     house.wait(21).await;
+    house.carry_all().await;
     assert!(only(&house).await.closed.is_some());
 }

@@ -503,6 +503,23 @@ def transfer(stage):
         stage.control(f"contacts/{one}/complete", {})
 
 
+@rule("GetTranscript with a ContactId of the chain gives that contact's items alone; 400 for another chain's")
+def transcript_of_contact(stage):
+    contact, token = stage.served()
+    second = stage.control(f"contacts/{contact}/transfer", {"userId": stage.agent[1]})["contactId"]
+    stage.control(f"contacts/{second}/accept", {"userId": stage.agent[1]})
+    stage.send(token, "still here")
+    for named in (contact, second):
+        items = stage.transcript(token, ContactId=named, MaxResults=50)["Transcript"]
+        expect({item["ContactId"] for item in items}, {named})
+        expect(any(item["ContentType"] == EVENT + "transfer.succeeded" for item in items), named == contact)
+    other = stage.start()["ContactId"]
+    refused(400, "ValidationException", lambda: stage.transcript(token, ContactId=other))
+    patient(lambda: stage.participant.disconnect_participant(ConnectionToken=token))
+    for one in (contact, second):
+        stage.control(f"contacts/{one}/complete", {})
+
+
 @rule("ListAssociatedContacts gives the whole tree, from whichever contact it is asked; 404 for an unknown one")
 def tree(stage):
     contact, _ = stage.served()

@@ -1,6 +1,5 @@
 //! How an interaction ends: the last agents' leg ended and no successor came, or the customer left.
 
-use jiff::SignedDuration;
 use tandem_sdk::model::{Action, ClosingReason, LegRef};
 use tandem_sdk::secret::SecretRole;
 
@@ -27,7 +26,7 @@ impl Turn<'_> {
     }
 
     /// Whether no agents' leg stands, and none is on its way because the interaction was placed anew.
-    fn is_left_alone(&self) -> bool {
+    pub(super) fn is_left_alone(&self) -> bool {
         let is_on_its_way = self.it.placement().is_some_and(|placement| placement.stage == Stage::Dispatching);
         self.it.closed.is_none() && !is_on_its_way && self.it.open_legs().next().is_none()
     }
@@ -71,9 +70,9 @@ impl Turn<'_> {
         }
     }
 
-    /// Nobody came within grace.
+    /// Nobody came within grace, as far as anybody told.
     pub(super) fn grace_is_over(&mut self) {
-        if !self.is_left_alone() || self.trace() {
+        if !self.is_left_alone() || self.asks_about_end() {
             return;
         }
         if !self.it.served && self.it.placement().is_some() {
@@ -82,23 +81,6 @@ impl Turn<'_> {
         }
         self.say_notice("closing");
         self.close_as_it_stands();
-    }
-
-    /// Asks which legs follow the last one, if there may be any of which nobody told.
-    fn trace(&mut self) -> bool {
-        let last = self.it.agents_legs().last().map(|leg| leg.leg.clone()).filter(|_| self.it.may_have_successor());
-        let Some(leg) = last else { return false };
-        let instance = self.agents_instance(&leg);
-        self.owe(Owed::new("ask", instance, format!("trace/{}", leg.native), Action::Trace { leg }));
-        true
-    }
-
-    /// The cloud has told which legs follow, or cannot be asked. What it told is learned before the timer fires.
-    pub(super) fn traced(&mut self) {
-        self.note(Note::Traced {});
-        if self.is_left_alone() {
-            self.set_timer("grace", SignedDuration::ZERO);
-        }
     }
 
     /// A leg of the chain that turned up when all was over: nobody would ever talk to whoever takes it.

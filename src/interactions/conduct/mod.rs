@@ -1,5 +1,6 @@
 //! Conduct: given what changed, what is now owed. Pure; every page is one part of the journey.
 
+mod asking;
 mod assigning;
 mod ending;
 mod opening;

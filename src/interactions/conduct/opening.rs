@@ -54,8 +54,10 @@ impl Turn<'_> {
     pub(super) fn leg_appeared(&mut self, leg: &LegRef) {
         let state = LegState::Initiated.name().to_owned();
         self.event(EventKind::LegChanged { leg: leg.clone(), state, reason: None }, self.context.now);
-        let side = self.it.leg(leg).map(|leg| leg.side);
-        if side == Some(Side::Agents) && self.it.leg(leg).is_some_and(|leg| !leg.state().is_over()) {
+        let Some(known) = self.it.leg(leg).filter(|known| known.side == Side::Agents) else { return };
+        let is_over = known.state().is_over();
+        self.catch_up(leg);
+        if !is_over {
             if self.it.closed.is_some() { self.came_too_late(leg) } else { self.successor_came() }
         }
     }

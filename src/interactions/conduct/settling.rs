@@ -5,7 +5,7 @@ use tandem_sdk::model::{Action, ClosingReason, Command, Content, EventKind, LegR
 
 use super::placing::UNAVAILABLE;
 use super::turn::{Owed, Turn, lane_to};
-use crate::interactions::{Held, LegState, Note, Side, Stage, placement_in};
+use crate::interactions::{Held, LegState, Note, Side, Stage, is_look, placement_in};
 
 impl Turn<'_> {
     /// A command has its outcome.
@@ -15,6 +15,9 @@ impl Turn<'_> {
         }
         if let Action::Trace { .. } = command.action {
             self.traced();
+        }
+        if is_look(command) {
+            self.looked();
         }
         match result {
             Ok(outcome) => self.done(command, outcome),
@@ -57,6 +60,10 @@ impl Turn<'_> {
     }
 
     fn died(&mut self, command: &Command, error: &AdapterError) {
+        // Who is not let in any more knows that it is over; and what cannot be looked at is judged without.
+        if is_look(command) {
+            return;
+        }
         if let Action::Lookup { .. } = command.action {
             // Why there is none, in the word that the lookup gave: `unavailable`, `breaker_open`, `no_identity` …
             let why = if error.operation == "lookup" { error.detail.as_str() } else { UNAVAILABLE };

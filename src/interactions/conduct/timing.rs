@@ -1,11 +1,11 @@
 //! Silence is doubted: what timers call for.
 
-use tandem_sdk::model::{Action, ClosingReason};
+use tandem_sdk::model::ClosingReason;
 
 use super::ending::IDLE;
 use super::placing::DEADLINE;
-use super::turn::{Owed, Turn};
-use crate::interactions::{Note, Side};
+use super::turn::Turn;
+use crate::interactions::Side;
 
 impl Turn<'_> {
     /// A timer fired.
@@ -52,66 +52,5 @@ impl Turn<'_> {
             self.inquire();
         }
         self.set_timer("silence", silence);
-    }
-
-    /// Asks what became of every agents' leg that is not known to be over.
-    pub(super) fn inquire(&mut self) {
-        let open: Vec<_> =
-            self.it.agents_legs().filter(|leg| !leg.state().is_over()).map(|leg| leg.leg.clone()).collect();
-        for leg in open {
-            let purpose = format!("inquire/{}", leg.native);
-            let asking = self.it.owed.values().any(|command| command.purpose.0 == purpose);
-            if !asking {
-                let instance = self.agents_instance(&leg);
-                self.owe(Owed::new("ask", instance, purpose, Action::Inquire { leg }));
-            }
-        }
-    }
-
-    /// After a restart: nothing that is open is believed until both sides were asked.
-    pub(super) fn doubt_everything(&mut self) {
-        if self.it.closed.is_some() {
-            return;
-        }
-        // While the hub was away its clouds could not tell of a successor either.
-        if self.it.agents_legs().next().is_some() {
-            self.note(Note::Doubted {});
-        }
-        self.begin_anew();
-        self.inquire();
-        self.recall();
-    }
-
-    /// Asks both sides what was said and who came and went.
-    fn recall(&mut self) {
-        // One that was owed before and not carried asks further back, and is carried after whatever happened since.
-        let is_asking = |purpose: &str| self.it.owed.values().any(|command| command.purpose.0 == purpose);
-        let (of_customer, of_agents) = (is_asking("recall/customer"), is_asking("recall/agents"));
-        let conversation = self.it.conversation().map(|leg| leg.leg.clone());
-        if let Some(leg) = conversation.filter(|_| !of_customer) {
-            let since = self.it.heard.get(&Side::Customer).copied();
-            let token = self.hub_token();
-            self.owe(
-                Owed::new(
-                    "recall/customer",
-                    self.customer_instance(),
-                    "recall/customer",
-                    Action::Recall { leg, since },
-                )
-                .uses(tandem_sdk::secret::SecretRole::UserToken, token),
-            );
-        }
-        let entered = self.it.placement().filter(|placement| placement.stage == crate::interactions::Stage::Entered);
-        if let Some((placement, leg)) =
-            entered.cloned().and_then(|placement| placement.leg.clone().map(|leg| (placement, leg)))
-            && !of_agents
-        {
-            let since = self.it.heard.get(&Side::Agents).copied();
-            let connection = self.secret(&format!("{}/connection", placement.generation));
-            self.owe(
-                Owed::new("recall/agents", placement.target.instance, "recall/agents", Action::Recall { leg, since })
-                    .uses(tandem_sdk::secret::SecretRole::ConnectionToken, connection),
-            );
-        }
     }
 }

@@ -99,10 +99,9 @@ impl Clouds {
         }
     }
 
-    /// Reads what was said and who came and went, newest page first, and tells it oldest first. Stops at `since`, at the
-    /// beginning, or at the bound on pages; at the bound the oldest are missing, and the log says so. No
-    /// contact is named: AWS documents that naming one asks for that contact of the chain, and it is inferred from this
-    /// that without one it is the whole session, also what was said after a handover.
+    /// Reads what was said on one contact and who came and went, newest page first, and tells it oldest first. Stops at
+    /// `since`, at the beginning, or at the bound on pages; at the bound the oldest are missing, and the log says so. The
+    /// contact is named: AWS documents which items of a chain are given then, but not which are given without.
     pub(super) async fn recall(
         &self,
         relate: &Relate,
@@ -119,6 +118,7 @@ impl Clouds {
                 .participant
                 .get_transcript()
                 .connection_token(token.reveal())
+                .contact_id(&leg.native)
                 .max_results(PAGE)
                 .scan_direction(ScanDirection::Backward)
                 .sort_order(SortKey::Ascending)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use tandem_sdk::error::{Effect, ErrorKind};
+use tandem_sdk::error::{Effect, ErrorKind, Retry};
 use tandem_sdk::model::{Action, Content, ContentType, Fact, FactKind, Outcome, Personal, Role, Speaker};
 use tandem_sdk::secret::SecretRole;
 
@@ -99,7 +99,7 @@ async fn a_chat_is_placed_answered_spoken_on_and_ended() {
 }
 
 #[tokio::test]
-async fn what_was_said_after_a_handover_is_recalled_too() {
+async fn what_was_said_before_and_after_a_handover_is_recalled_contact_by_contact() {
     let house = House::build(ORDINARY).await;
     house.effect("subscription.confirmed").await;
     let (leg, secrets) = house.chat(1).await;
@@ -107,17 +107,32 @@ async fn what_was_said_after_a_handover_is_recalled_too() {
     house.play(&format!("contacts/{}/accept", leg.native), json!({ "userId": ADA })).await;
     house.play(&format!("contacts/{}/message", leg.native), json!({ "text": "before" })).await;
     house.play(&format!("contacts/{}/transfer", leg.native), json!({ "queueId": GOLD })).await;
-    let next = house.effect("contact.transferred").await.detail["to"].as_str().unwrap().to_owned();
-    house.play(&format!("contacts/{next}/accept"), json!({ "userId": ADA })).await;
-    house.play(&format!("contacts/{next}/message"), json!({ "text": "after" })).await;
+    let next = leg.sibling(house.effect("contact.transferred").await.detail["to"].as_str().unwrap());
+    house.play(&format!("contacts/{}/accept", next.native), json!({ "userId": ADA })).await;
+    house.play(&format!("contacts/{}/message", next.native), json!({ "text": "after" })).await;
 
-    let recalled = house.carry_as(5, Action::Recall { leg: leg.clone(), since: None }, &secrets).await.unwrap();
-    let Outcome::Observed { facts } = recalled.outcome else { panic!("{:?}", recalled.outcome) };
-    let said: Vec<(&str, Option<&str>)> = facts
-        .iter()
-        .filter_map(|fact| Some((fact.leg.native.as_str(), fact.message.as_ref()?.text.reveal())))
-        .collect();
-    assert_eq!(said, [(leg.native.as_str(), Some("before")), (next.as_str(), Some("after"))]);
+    for (number, asked, text) in [(5, &leg, "before"), (6, &next, "after")] {
+        let recall = Action::Recall { leg: asked.clone(), since: None };
+        let recalled = house.carry_as(number, recall, &secrets).await.unwrap();
+        let Outcome::Observed { facts } = recalled.outcome else { panic!("{:?}", recalled.outcome) };
+        let said: Vec<_> = facts.iter().filter_map(|fact| fact.message.as_ref()?.text.reveal()).collect();
+        assert_eq!(said, [text]);
+        assert!(facts.iter().all(|fact| fact.leg == *asked));
+        // The transcript tells of the handover as the stream does.
+        let is_handover = |fact: &Fact| fact.kind == FactKind::LegTransferred;
+        assert_eq!(facts.iter().any(is_handover), asked == &leg);
+        let streamed = house.fact(|fact| is_handover(fact) && fact.leg == leg).await;
+        assert!(facts.iter().filter(|fact| is_handover(fact)).all(|fact| fact.key == streamed.key));
+    }
+}
+
+#[tokio::test]
+async fn the_transcript_of_a_chat_that_is_over_is_refused_at_once() {
+    let house = House::build(ORDINARY).await;
+    let (leg, secrets) = house.chat(1).await;
+    house.carry_as(4, Action::End { leg: leg.clone() }, &secrets).await.unwrap();
+    let error = house.carry_as(5, Action::Recall { leg, since: None }, &secrets).await.unwrap_err();
+    assert_eq!((error.kind, error.retry), (ErrorKind::Unverified, Retry::Never));
 }
 
 #[tokio::test]
