@@ -1,5 +1,7 @@
 //! Which agents' legs belong together, and which of them still stand: a cloud forgets to say that a leg ended.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tandem_sdk::model::{Action, Command, FactKind, LegRef, Purpose};
 
@@ -113,7 +115,7 @@ impl Interaction {
 
     /// Whether the last agents' leg is over and a successor may still come: grace runs, or the cloud is being asked.
     pub fn is_between_legs(&self) -> bool {
-        let asks = |command: &Command| matches!(command.action, Action::Trace { .. }) || is_look(command);
+        let asks = |command: &Arc<Command>| matches!(command.action, Action::Trace { .. }) || is_look(command);
         let is_asked = || self.owed.values().any(asks);
         self.timers.contains_key("grace") || is_asked()
     }
