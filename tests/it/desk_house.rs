@@ -156,13 +156,7 @@ impl DeskHouse {
 
     /// The commands that may go now, as `instance action purpose`.
     pub(crate) async fn claim(&self) -> Option<Claim> {
-        // A question makes the desk look at its timers; what they owe is counted by the next one.
-        self.desk.status().await.unwrap();
-        if self.desk.status().await.unwrap().owed == 0 {
-            return None;
-        }
-        let claimed = tokio::time::timeout(std::time::Duration::from_millis(300), self.desk.claim(1)).await;
-        claimed.ok()?.ok()?.into_iter().next()
+        claim_one(&self.desk).await
     }
 
     pub(crate) async fn settle(&self, claim: &Claim, outcome: Outcome, secrets: Vec<(SecretRole, &str)>) {
@@ -282,4 +276,24 @@ pub(crate) fn contact_fact(kind: FactKind, native: &str, at: Timestamp, agent: O
     let mut fact = Fact::new(kind, contact(native), at, format!("{kind:?}/{at}"));
     fact.agent = agent.map(str::to_owned);
     fact
+}
+
+/// A command that may go; nothing when there is none. A desk that writes records meanwhile, say of commands that die, is
+/// waited for, however slow the machine is.
+pub(crate) async fn claim_one(desk: &Desk) -> Option<Claim> {
+    // A question makes the desk look at its timers; what they owe is counted by the next one.
+    desk.status().await.unwrap();
+    loop {
+        let before = desk.status().await.unwrap();
+        if before.owed == 0 {
+            return None;
+        }
+        let claimed = tokio::time::timeout(std::time::Duration::from_millis(300), desk.claim(1)).await;
+        if let Ok(claims) = claimed {
+            return claims.ok()?.into_iter().next();
+        }
+        if desk.status().await.unwrap().next_seq == before.next_seq {
+            return None;
+        }
+    }
 }

@@ -270,8 +270,7 @@ impl FollowHouse {
     }
 
     pub(crate) async fn claim(&self) -> Option<Claim> {
-        let claimed = tokio::time::timeout(Duration::from_millis(300), self.desk.claim(1)).await;
-        claimed.ok()?.ok()?.into_iter().next()
+        crate::desk_house::claim_one(&self.desk).await
     }
 
     pub(crate) async fn settle(&self, claim: &Claim, result: Result<Outcome, AdapterError>) {
