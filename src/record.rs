@@ -6,9 +6,12 @@
 //! ```text
 //! offset  length  what
 //! 0       4       N, length of the next part, big-endian
-//! 4       N       JSON array of [name, value]: the personal values by their stable names
+//! 4       N       JSON array of [name, value]: the personal values by their stable names. A number in place of a value
+//!                 says which pair before it, from 0, has the same value
 //! 4+N     …       the vendor's bytes, without any credential; empty where the input is no envelope
 //! ```
+
+mod text;
 
 use std::fmt::Display;
 
@@ -16,6 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_sdk::model::{Channel, Fact, InteractionId, PartyKey, Personal, Personals, SubjectId};
 
+pub use self::text::{Named, join, part_text};
 use crate::interactions::{Input, Owner, Step};
 use crate::store::seal::{Place, Sealed};
 use crate::store::{Batch, Frame, FrameDraft, FrameError, KeyError, Keys, Store};
@@ -168,27 +172,4 @@ impl Record {
     pub fn decode_plain(bytes: &[u8]) -> Result<Record, RecordError> {
         Ok(serde_json::from_slice(Frame::decode(bytes)?.plain)?)
     }
-}
-
-/// Personal values by their stable names.
-pub type Named = Vec<(String, String)>;
-
-/// Personal values and other bytes as one text to seal.
-pub fn join(personal: &[(String, String)], body: &[u8]) -> Result<Vec<u8>, RecordError> {
-    let about = |(name, value): &(String, String)| name.len().saturating_add(value.len()).saturating_add(16);
-    let most = personal.iter().map(about).fold(body.len(), usize::saturating_add);
-    let mut text = Vec::with_capacity(most.saturating_add(16));
-    text.extend_from_slice(&[0; 4]);
-    serde_json::to_writer(&mut text, personal)?;
-    let length = u32::try_from(text.len().saturating_sub(4)).map_err(|_| RecordError::Cut)?;
-    text[..4].copy_from_slice(&length.to_be_bytes());
-    text.extend_from_slice(body);
-    Ok(text)
-}
-
-/// The inverse of [`join`].
-pub fn part_text(text: &[u8]) -> Result<(Named, &[u8]), RecordError> {
-    let (length, rest) = text.split_first_chunk::<4>().ok_or(RecordError::Cut)?;
-    let (json, body) = rest.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or(RecordError::Cut)?;
-    Ok((serde_json::from_slice(json)?, body))
 }

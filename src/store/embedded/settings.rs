@@ -15,7 +15,8 @@ pub struct Settings {
     /// The log's memtable, in bytes. Default 16 MiB, which is 6 000 records of 2.5 KB: a flush writes it in one go and takes a fraction of
     /// a second, and the next ones wait meanwhile. A new value counts for buckets made after it.
     pub log_memtable_bytes: u64,
-    /// The memtable of each other keyspace, in bytes. Default 8 MiB. A new value counts for keyspaces made after it.
+    /// The memtable of each other keyspace, in bytes of keys and values. Default 2 MiB: most rows are so small that what holds them weighs
+    /// three times as much again. A new value counts for keyspaces made after it.
     pub memtable_bytes: u64,
     /// The journal in all, in bytes, at least 64 MiB. Default 192 MiB. It is what a restart replays (about 0.3 s for all of it), and what
     /// keeps memtables of keyspaces that are rarely written from staying unflushed for ever.
@@ -36,7 +37,7 @@ impl Default for Settings {
         Settings {
             cache_bytes: 32 * MIB,
             log_memtable_bytes: 16 * MIB,
-            memtable_bytes: 8 * MIB,
+            memtable_bytes: 2 * MIB,
             journal_bytes: 192 * MIB,
             worker_threads: 1,
             stall_limit: Duration::from_secs(5),
