@@ -195,7 +195,7 @@ impl Scene<'_> {
             // A contact that is started twice under one token is one contact.
             ours && contact.set(entry.text("contactId").to_owned()).is_ok()
         };
-        self.stage.need("a contact is started", || self.stage.connect.has(&from, is_ours)).await?;
+        self.stage.need("a contact is started", || self.stage.connect.has(interaction, &from, is_ours)).await?;
         let contact = contact.into_inner().unwrap_or_default();
         let ask = || async {
             self.desktop.queue_of(&contact).await.is_some_and(|queue| found.set((contact.clone(), queue)).is_ok())
@@ -277,13 +277,12 @@ impl Scene<'_> {
         }
         let from = AtomicUsize::new(0);
         let ended = |entry: &Entry| entry.effect == "contact.ended" && entry.key == self.contact;
-        self.stage.need("the agents' side ends", || self.stage.connect.has(&from, ended)).await?;
+        self.stage.need("the agents' side ends", || self.stage.connect.has(&self.contact, &from, ended)).await?;
         let gone = || async {
             self.stage.acs.refresh().await;
-            let of_ours =
-                |entry: &&Entry| entry.effect == "participant.removed" && entry.key.starts_with(&self.customer.thread);
+            let removed = |entry: &&Entry| entry.effect == "participant.removed";
             let agents = 2 + usize::from(self.said.customer_leaves);
-            self.stage.acs.with(|entries| entries.iter().filter(of_ours).count() >= agents)
+            self.stage.acs.with(|entries| entries.about(&self.customer.thread).filter(removed).count() >= agents)
         };
         self.stage.need("the agents are out of the chat", gone).await?;
         self.step("hub", "has ended both sides", "");

@@ -180,8 +180,8 @@ impl Stage {
             Ok(envelopes) => envelopes,
             Err(complaint) => return (vec![complaint], 0),
         };
-        let of_acs = self.acs.with(|entries| kept::not_kept_once(entries, &envelopes));
-        let of_connect = self.connect.with(|entries| kept::not_kept_once(entries, &envelopes));
+        let of_acs = self.acs.with(|entries| kept::not_kept_once(entries.all(), &envelopes));
+        let of_connect = self.connect.with(|entries| kept::not_kept_once(entries.all(), &envelopes));
         ([of_acs.0, of_connect.0].concat(), of_acs.1 + of_connect.1)
     }
 }

@@ -1,7 +1,7 @@
 //! The stage: the processes that are up, and what can be seen of them from outside.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::ledgers::{Entry, Ledger};
 use super::play::Options;
 use super::process::{Process, until};
 use super::report::Report;
-use super::town::{Town, TownError};
+use super::town::{TOPIC, Town, TownError};
 use super::waits::{Towards, Waits};
 
 /// With more journeys at once than this the CDP may take longer than a decision waits for it; deciding without it is right
@@ -92,13 +92,14 @@ impl Stage {
         self.report.step(0, "hub", "listens", &json!(format!("https://{}", self.town.hub)));
         self.need("Event Grid's handshake is granted", || async {
             self.acs.refresh().await;
-            self.acs.with(|entries| entries.iter().filter(|entry| entry.effect == "handshake.granted").count()) >= 2
+            self.acs.with(|entries| entries.all().iter().filter(|entry| entry.effect == "handshake.granted").count())
+                >= 2
         })
         .await?;
         self.report.step(0, "azure", "Event Grid shook hands with the hub", &Value::Null);
         let subscribed = AtomicUsize::new(0);
         self.need("the SNS subscription is confirmed", || {
-            self.connect.has(&subscribed, |entry| entry.effect == "subscription.confirmed")
+            self.connect.has(TOPIC, &subscribed, |entry| entry.effect == "subscription.confirmed")
         })
         .await?;
         self.report.step(0, "aws", "the hub confirmed the chat stream", &Value::Null);
@@ -126,7 +127,7 @@ impl Stage {
     ) -> Result<(), String> {
         let from = AtomicUsize::new(0);
         let like = |entry: &Entry| entry.is_said_by_customer_in(contact) && entry.text("content").contains(text);
-        self.need(&format!("the agents hear {text:?}"), || self.connect.has(&from, like)).await?;
+        self.need(&format!("the agents hear {text:?}"), || self.connect.has(contact, &from, like)).await?;
         self.waits.note(journey, Towards::Agents, since.elapsed());
         Ok(())
     }
@@ -141,7 +142,7 @@ impl Stage {
     ) -> Result<(), String> {
         let from = AtomicUsize::new(0);
         let like = |entry: &Entry| entry.is_posted_by_hub_in(thread) && entry.text("content").contains(text);
-        self.need(&format!("the customer hears {text:?}"), || self.acs.has(&from, like)).await?;
+        self.need(&format!("the customer hears {text:?}"), || self.acs.has(thread, &from, like)).await?;
         self.waits.note(journey, Towards::Customer, since.elapsed());
         Ok(())
     }
@@ -163,11 +164,17 @@ impl Stage {
 
     /// The same, when every chat has been opened.
     pub(super) async fn throttled_while_warming_up(&self, journeys: usize) -> BTreeMap<String, u64> {
-        let opened = || async {
+        let (seen, opened) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let are_open = || async {
             self.acs.refresh().await;
-            self.acs.with(|entries| entries.iter().filter(|entry| entry.effect == "thread.created").count()) >= journeys
+            self.acs.with(|entries| {
+                let new = entries.all().get(seen.load(Ordering::Relaxed)..).unwrap_or_default();
+                seen.fetch_add(new.len(), Ordering::Relaxed);
+                let created = new.iter().filter(|entry| entry.effect == "thread.created").count();
+                opened.fetch_add(created, Ordering::Relaxed) + created >= journeys
+            })
         };
-        if until(self.patience, opened).await { self.throttled().await } else { BTreeMap::new() }
+        if until(self.patience, are_open).await { self.throttled().await } else { BTreeMap::new() }
     }
 
     /// Stays until somebody has seen enough.
