@@ -1,7 +1,7 @@
 //! One journey: what its customer and its agents do, in acts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -13,8 +13,6 @@ use super::town::{PRIORITY, agent};
 
 /// The last act.
 const ACTS: usize = 6;
-/// Between two messages of somebody who does not wait for an answer.
-const BREATH: Duration = Duration::from_millis(30);
 /// What stands for a message that was taken back.
 const TAKEN_BACK: &str = "(a message was taken back)";
 
@@ -126,7 +124,7 @@ impl Scene<'_> {
             let id = self.customer.say(&marks.concat(), text, kind).await?;
             ids.push(id);
             awaited.extend(marks.iter().map(|mark| (mark.clone(), Instant::now())));
-            tokio::time::sleep(BREATH).await;
+            tokio::time::sleep(self.stage.breath).await;
         }
         Ok((ids, awaited))
     }
@@ -137,7 +135,7 @@ impl Scene<'_> {
         for text in texts {
             self.desktop.say(&self.contact, text).await?;
             awaited.push((text.clone(), Instant::now()));
-            tokio::time::sleep(BREATH).await;
+            tokio::time::sleep(self.stage.breath).await;
         }
         Ok(awaited)
     }
@@ -233,7 +231,7 @@ impl Scene<'_> {
         self.agents_hear(awaited).await?;
         let corrected = self.of_customer("Order 4711.");
         self.customer.correct(&ids[0], &corrected).await?;
-        tokio::time::sleep(BREATH).await;
+        tokio::time::sleep(self.stage.breath).await;
         self.said.by_customer.push(Words { text: TAKEN_BACK.to_owned(), goes_on: false });
         self.customer.take_back(&ids[1]).await?;
         let since = Instant::now();

@@ -30,6 +30,8 @@ pub struct Options {
     pub limits: Limits,
     /// How long anything may take before the play is given up.
     pub patience: Duration,
+    /// How long somebody takes between two messages when they do not wait for an answer.
+    pub breath: Duration,
     /// Stop after the play.
     pub once: bool,
     /// Draw faults from this. With an even one messages wait for stragglers longer than any of them is late, and every

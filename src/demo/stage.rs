@@ -23,6 +23,7 @@ const CROWD: usize = 100;
 pub(super) struct Stage {
     pub(super) town: Town,
     pub(super) patience: Duration,
+    pub(super) breath: Duration,
     pub(super) waits: Waits,
     pub(super) http: reqwest::Client,
     pub(super) acs: Ledger,
@@ -69,6 +70,7 @@ impl Stage {
             cdp: ledger(town.cdp),
             report: Report::new(options.shown),
             patience: options.patience,
+            breath: options.breath,
             waits: Waits::default(),
             hub: Mutex::new(hub),
             killing: Killing::new(options.kills, options.journeys),

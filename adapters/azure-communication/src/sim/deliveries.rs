@@ -30,7 +30,7 @@ const SHORTEST_ANSWER: Duration = Duration::from_secs(3);
 
 /// Parts of a subscription that leave side by side, each of other threads: Event Grid promises no order, but without
 /// faults what happens in one thread is told in order here.
-const PARTITIONS: usize = 32;
+const PARTITIONS: usize = 128;
 
 /// Event Grid documents at-least-once without order, so losing an event for good is not among these.
 const BEFALLS: &[FaultKind] =

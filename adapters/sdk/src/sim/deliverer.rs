@@ -60,8 +60,9 @@ pub struct DeliveryBounds {
 
 impl Default for DeliveryBounds {
     fn default() -> Self {
-        // Short lanes, so that what waits does so where it can still become part of a batch.
-        Self { lanes: 32, waiting: 2_048, retrying: 16_000, shortest_answer: Duration::from_secs(3) }
+        // Many lanes, because a subscriber that answers after a commit takes as many in one commit as come at once; short
+        // ones, so that what waits does so where it can still become part of a batch.
+        Self { lanes: 256, waiting: 4_096, retrying: 16_000, shortest_answer: Duration::from_secs(3) }
     }
 }
 
