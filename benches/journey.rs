@@ -13,7 +13,7 @@
 //! - documented limits: `TANDEM_BENCH_DOCUMENTED` (default 20) all at once, of people who type. Starting chats is limited to
 //!   5 a second, and messages of all chats together to 10; the hub waits at home.
 //!
-//! A wait is from what somebody said until the other side's cloud has it, as somebody sees it who looks every 40 ms. Prints
+//! A wait is from what somebody said until the other side's cloud has it, by the clock that all of them share. Prints
 //! figures, and fails when the judge has a complaint, when a lane starved, or, with documented limits, when a cloud said
 //! 429 after every chat was open.
 

@@ -1,8 +1,8 @@
 //! One journey: what its customer and its agents do, in acts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::judge::{Said, Words};
@@ -10,6 +10,7 @@ use super::ledgers::Entry;
 use super::people::{Customer, Desktop};
 use super::stage::Stage;
 use super::town::{PRIORITY, agent};
+use crate::clock::{Clock as _, SystemClock};
 
 /// The last act.
 const ACTS: usize = 6;
@@ -24,7 +25,7 @@ fn is_gold(journey: usize) -> bool {
 /// A message of a burst: its text, its form, and the marks to listen for.
 type Line = (String, &'static str, Vec<String>);
 /// A mark to listen for, and since when.
-type Awaited = Vec<(String, Instant)>;
+type Awaited = Vec<(String, Timestamp)>;
 
 /// A journey that is under way.
 struct Scene<'s> {
@@ -123,7 +124,7 @@ impl Scene<'_> {
         for (text, kind, marks) in lines {
             let id = self.customer.say(&marks.concat(), text, kind).await?;
             ids.push(id);
-            awaited.extend(marks.iter().map(|mark| (mark.clone(), Instant::now())));
+            awaited.extend(marks.iter().map(|mark| (mark.clone(), SystemClock.now())));
             tokio::time::sleep(self.stage.breath).await;
         }
         Ok((ids, awaited))
@@ -134,7 +135,7 @@ impl Scene<'_> {
         let mut awaited = Vec::new();
         for text in texts {
             self.desktop.say(&self.contact, text).await?;
-            awaited.push((text.clone(), Instant::now()));
+            awaited.push((text.clone(), SystemClock.now()));
             tokio::time::sleep(self.stage.breath).await;
         }
         Ok(awaited)
@@ -155,7 +156,7 @@ impl Scene<'_> {
     }
 
     async fn hears_now(&self, text: &str) -> Result<(), String> {
-        self.customer_hears(vec![(text.to_owned(), Instant::now())]).await
+        self.customer_hears(vec![(text.to_owned(), SystemClock.now())]).await
     }
 
     /// The customer writes; a contact waits in the queue that was decided, and Ada takes it.
@@ -234,7 +235,7 @@ impl Scene<'_> {
         tokio::time::sleep(self.stage.breath).await;
         self.said.by_customer.push(Words { text: TAKEN_BACK.to_owned(), goes_on: false });
         self.customer.take_back(&ids[1]).await?;
-        let since = Instant::now();
+        let since = SystemClock.now();
         let file = self.of_agents("label.pdf");
         self.desktop.attach(&self.contact, &file).await?;
         self.agents_hear(vec![(corrected, since), (TAKEN_BACK.to_owned(), since)]).await?;

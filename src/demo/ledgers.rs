@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -17,6 +18,8 @@ const FRESH: Duration = Duration::from_millis(15);
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Entry {
     pub(super) seq: u64,
+    /// When, by the clock that everybody here has.
+    pub(super) at: Timestamp,
     pub(super) effect: String,
     pub(super) key: String,
     pub(super) detail: Value,
@@ -147,12 +150,23 @@ impl Ledger {
     /// Whether an entry like this is there among those about `name`, after reading what is new. Looks at entries from `from`
     /// on and moves it.
     pub(super) async fn has(&self, name: &str, from: &AtomicUsize, like: impl Fn(&Entry) -> bool) -> bool {
+        self.find(name, from, like).await.is_some()
+    }
+
+    /// The same, and when the first such entry was made.
+    pub(super) async fn find(
+        &self,
+        name: &str,
+        from: &AtomicUsize,
+        like: impl Fn(&Entry) -> bool,
+    ) -> Option<Timestamp> {
         self.refresh().await;
         self.with(|entries| {
             let mut looked_at = from.load(Ordering::Relaxed);
-            let found = entries.about_from(name, looked_at).inspect(|_| looked_at += 1).any(like);
+            let found = entries.about_from(name, looked_at).inspect(|_| looked_at += 1).find(|entry| like(entry));
+            let at = found.map(|entry| entry.at);
             from.store(looked_at, Ordering::Relaxed);
-            found
+            at
         })
     }
 
@@ -183,8 +197,13 @@ mod tests {
 
     #[test]
     fn an_entry_is_found_by_everything_that_it_is_about() {
-        let entry =
-            |effect: &str, key: &str, detail: Value| Entry { seq: 1, effect: effect.into(), key: key.into(), detail };
+        let entry = |effect: &str, key: &str, detail: Value| Entry {
+            seq: 1,
+            at: Timestamp::UNIX_EPOCH,
+            effect: effect.into(),
+            key: key.into(),
+            detail,
+        };
         let entries: Entries = [
             entry("participant.added", "t/ada", json!({})),
             entry("message.posted", "mark", json!({ "threadId": "t" })),

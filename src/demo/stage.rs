@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tandem_sdk::sim::Authority;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::killing::Killing;
 use super::ledgers::{Entry, Ledger};
@@ -45,6 +46,11 @@ fn client(authority: &Authority) -> Result<reqwest::Client, TownError> {
     let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(12));
     let client = authority.trusted_by(builder)?.build();
     client.map_err(|error| TownError::Io(std::io::Error::other(error)))
+}
+
+/// How long it was from one to the other. What arrives before its sender has an answer took no time.
+fn between(said: Timestamp, heard: Option<&Timestamp>) -> Duration {
+    heard.and_then(|heard| Duration::try_from(heard.duration_since(said)).ok()).unwrap_or_default()
 }
 
 impl Stage {
@@ -125,12 +131,13 @@ impl Stage {
         journey: usize,
         contact: &str,
         text: &str,
-        since: Instant,
+        since: Timestamp,
     ) -> Result<(), String> {
-        let from = AtomicUsize::new(0);
+        let (from, heard) = (AtomicUsize::new(0), OnceCell::new());
         let like = |entry: &Entry| entry.is_said_by_customer_in(contact) && entry.text("content").contains(text);
-        self.need(&format!("the agents hear {text:?}"), || self.connect.has(contact, &from, like)).await?;
-        self.waits.note(journey, Towards::Agents, since.elapsed());
+        let ask = || async { self.connect.find(contact, &from, like).await.is_some_and(|at| heard.set(at).is_ok()) };
+        self.need(&format!("the agents hear {text:?}"), ask).await?;
+        self.waits.note(journey, Towards::Agents, between(since, heard.get()));
         Ok(())
     }
 
@@ -140,12 +147,13 @@ impl Stage {
         journey: usize,
         thread: &str,
         text: &str,
-        since: Instant,
+        since: Timestamp,
     ) -> Result<(), String> {
-        let from = AtomicUsize::new(0);
+        let (from, heard) = (AtomicUsize::new(0), OnceCell::new());
         let like = |entry: &Entry| entry.is_posted_by_hub_in(thread) && entry.text("content").contains(text);
-        self.need(&format!("the customer hears {text:?}"), || self.acs.has(thread, &from, like)).await?;
-        self.waits.note(journey, Towards::Customer, since.elapsed());
+        let ask = || async { self.acs.find(thread, &from, like).await.is_some_and(|at| heard.set(at).is_ok()) };
+        self.need(&format!("the customer hears {text:?}"), ask).await?;
+        self.waits.note(journey, Towards::Customer, between(since, heard.get()));
         Ok(())
     }
 

@@ -86,7 +86,7 @@ pub(super) mod forge {
     use super::*;
 
     pub(super) fn entry(effect: &str, key: &str, detail: Value) -> Entry {
-        Entry { seq: 0, effect: effect.into(), key: key.into(), detail }
+        Entry { seq: 0, at: jiff::Timestamp::UNIX_EPOCH, effect: effect.into(), key: key.into(), detail }
     }
 
     pub(super) fn words(texts: &[&str]) -> Vec<Words> {
