@@ -29,6 +29,8 @@ use tandem::demo::{Limits, Options, Outcome, Shown, play};
 
 /// A lane whose longest wait is more than this many times that of the lane in the middle has starved.
 const STARVED: u64 = 4;
+/// But not one that waited less than this, in milliseconds: no person in a chat calls that a wait.
+const NOTICED: u64 = 2_000;
 
 /// Between two messages of people in a hurry, who are there to make load.
 const HURRIED: Duration = Duration::from_millis(30);
@@ -101,7 +103,7 @@ async fn perform(name: &str, limits: Limits, journeys: usize) -> bool {
     }
     let starved = ["agents", "customer"].iter().any(|side| {
         let wait = |of: &str| told["waits"][side][of].as_u64().unwrap_or_default();
-        wait("longest") > STARVED * wait("longest_of_a_lane")
+        wait("longest") > NOTICED.max(STARVED * wait("longest_of_a_lane"))
     });
     let too_fast = limits == Limits::Documented && throttled["in_all"] != throttled["until_every_chat_was_open"];
     if starved {
