@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::arguments::Demo;
 use crate::demo::{Limits, Options, Outcome, Shown, play};
+
+/// People in a hurry, so that a play is short and messages overtake each other's answers.
+const BREATH: Duration = Duration::from_millis(30);
 
 /// Plays the journey.
 #[expect(clippy::print_stderr, reason = "this is what the command line is for")]
@@ -22,6 +26,7 @@ pub(super) fn demo(arguments: Demo) -> ExitCode {
         shown: if arguments.json { Shown::Json } else { Shown::Timeline },
         limits: Limits::Documented,
         patience: arguments.patience.get(),
+        breath: BREATH,
         once: arguments.once,
         seed: arguments.seed,
         rate: arguments.faults,

@@ -1,8 +1,8 @@
 //! One journey: what its customer and its agents do, in acts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::judge::{Said, Words};
@@ -10,11 +10,10 @@ use super::ledgers::Entry;
 use super::people::{Customer, Desktop};
 use super::stage::Stage;
 use super::town::{PRIORITY, agent};
+use crate::clock::{Clock as _, SystemClock};
 
 /// The last act.
 const ACTS: usize = 6;
-/// Between two messages of somebody who does not wait for an answer.
-const BREATH: Duration = Duration::from_millis(30);
 /// What stands for a message that was taken back.
 const TAKEN_BACK: &str = "(a message was taken back)";
 
@@ -26,7 +25,7 @@ fn is_gold(journey: usize) -> bool {
 /// A message of a burst: its text, its form, and the marks to listen for.
 type Line = (String, &'static str, Vec<String>);
 /// A mark to listen for, and since when.
-type Awaited = Vec<(String, Instant)>;
+type Awaited = Vec<(String, Timestamp)>;
 
 /// A journey that is under way.
 struct Scene<'s> {
@@ -125,8 +124,8 @@ impl Scene<'_> {
         for (text, kind, marks) in lines {
             let id = self.customer.say(&marks.concat(), text, kind).await?;
             ids.push(id);
-            awaited.extend(marks.iter().map(|mark| (mark.clone(), Instant::now())));
-            tokio::time::sleep(BREATH).await;
+            awaited.extend(marks.iter().map(|mark| (mark.clone(), SystemClock.now())));
+            tokio::time::sleep(self.stage.breath).await;
         }
         Ok((ids, awaited))
     }
@@ -136,8 +135,8 @@ impl Scene<'_> {
         let mut awaited = Vec::new();
         for text in texts {
             self.desktop.say(&self.contact, text).await?;
-            awaited.push((text.clone(), Instant::now()));
-            tokio::time::sleep(BREATH).await;
+            awaited.push((text.clone(), SystemClock.now()));
+            tokio::time::sleep(self.stage.breath).await;
         }
         Ok(awaited)
     }
@@ -157,7 +156,7 @@ impl Scene<'_> {
     }
 
     async fn hears_now(&self, text: &str) -> Result<(), String> {
-        self.customer_hears(vec![(text.to_owned(), Instant::now())]).await
+        self.customer_hears(vec![(text.to_owned(), SystemClock.now())]).await
     }
 
     /// The customer writes; a contact waits in the queue that was decided, and Ada takes it.
@@ -195,7 +194,7 @@ impl Scene<'_> {
             // A contact that is started twice under one token is one contact.
             ours && contact.set(entry.text("contactId").to_owned()).is_ok()
         };
-        self.stage.need("a contact is started", || self.stage.connect.has(&from, is_ours)).await?;
+        self.stage.need("a contact is started", || self.stage.connect.has(interaction, &from, is_ours)).await?;
         let contact = contact.into_inner().unwrap_or_default();
         let ask = || async {
             self.desktop.queue_of(&contact).await.is_some_and(|queue| found.set((contact.clone(), queue)).is_ok())
@@ -233,10 +232,10 @@ impl Scene<'_> {
         self.agents_hear(awaited).await?;
         let corrected = self.of_customer("Order 4711.");
         self.customer.correct(&ids[0], &corrected).await?;
-        tokio::time::sleep(BREATH).await;
+        tokio::time::sleep(self.stage.breath).await;
         self.said.by_customer.push(Words { text: TAKEN_BACK.to_owned(), goes_on: false });
         self.customer.take_back(&ids[1]).await?;
-        let since = Instant::now();
+        let since = SystemClock.now();
         let file = self.of_agents("label.pdf");
         self.desktop.attach(&self.contact, &file).await?;
         self.agents_hear(vec![(corrected, since), (TAKEN_BACK.to_owned(), since)]).await?;
@@ -277,13 +276,12 @@ impl Scene<'_> {
         }
         let from = AtomicUsize::new(0);
         let ended = |entry: &Entry| entry.effect == "contact.ended" && entry.key == self.contact;
-        self.stage.need("the agents' side ends", || self.stage.connect.has(&from, ended)).await?;
+        self.stage.need("the agents' side ends", || self.stage.connect.has(&self.contact, &from, ended)).await?;
         let gone = || async {
             self.stage.acs.refresh().await;
-            let of_ours =
-                |entry: &&Entry| entry.effect == "participant.removed" && entry.key.starts_with(&self.customer.thread);
+            let removed = |entry: &&Entry| entry.effect == "participant.removed";
             let agents = 2 + usize::from(self.said.customer_leaves);
-            self.stage.acs.with(|entries| entries.iter().filter(of_ours).count() >= agents)
+            self.stage.acs.with(|entries| entries.about(&self.customer.thread).filter(removed).count() >= agents)
         };
         self.stage.need("the agents are out of the chat", gone).await?;
         self.step("hub", "has ended both sides", "");

@@ -79,7 +79,13 @@ mod tests {
 
     fn delivered(site: &str, key: &str, of: &Value) -> Entry {
         let detail = json!({ "site": site, "of": of });
-        Entry { seq: 1, effect: "delivery.acknowledged".into(), key: key.into(), detail }
+        Entry {
+            seq: 1,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            effect: "delivery.acknowledged".into(),
+            key: key.into(),
+            detail,
+        }
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Options {
     pub limits: Limits,
     /// How long anything may take before the play is given up.
     pub patience: Duration,
+    /// How long somebody takes between two messages when they do not wait for an answer.
+    pub breath: Duration,
     /// Stop after the play.
     pub once: bool,
     /// Draw faults from this. With an even one messages wait for stragglers longer than any of them is late, and every
@@ -180,8 +182,8 @@ impl Stage {
             Ok(envelopes) => envelopes,
             Err(complaint) => return (vec![complaint], 0),
         };
-        let of_acs = self.acs.with(|entries| kept::not_kept_once(entries, &envelopes));
-        let of_connect = self.connect.with(|entries| kept::not_kept_once(entries, &envelopes));
+        let of_acs = self.acs.with(|entries| kept::not_kept_once(entries.all(), &envelopes));
+        let of_connect = self.connect.with(|entries| kept::not_kept_once(entries.all(), &envelopes));
         ([of_acs.0, of_connect.0].concat(), of_acs.1 + of_connect.1)
     }
 }

@@ -1,19 +1,20 @@
 //! The stage: the processes that are up, and what can be seen of them from outside.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicUsize;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tandem_sdk::sim::Authority;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::killing::Killing;
 use super::ledgers::{Entry, Ledger};
 use super::play::Options;
 use super::process::{Process, until};
 use super::report::Report;
-use super::town::{Town, TownError};
+use super::town::{TOPIC, Town, TownError};
 use super::waits::{Towards, Waits};
 
 /// With more journeys at once than this the CDP may take longer than a decision waits for it; deciding without it is right
@@ -23,6 +24,7 @@ const CROWD: usize = 100;
 pub(super) struct Stage {
     pub(super) town: Town,
     pub(super) patience: Duration,
+    pub(super) breath: Duration,
     pub(super) waits: Waits,
     pub(super) http: reqwest::Client,
     pub(super) acs: Ledger,
@@ -44,6 +46,11 @@ fn client(authority: &Authority) -> Result<reqwest::Client, TownError> {
     let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(12));
     let client = authority.trusted_by(builder)?.build();
     client.map_err(|error| TownError::Io(std::io::Error::other(error)))
+}
+
+/// How long it was from one to the other. What arrives before its sender has an answer took no time.
+fn between(said: Timestamp, heard: Option<&Timestamp>) -> Duration {
+    heard.and_then(|heard| Duration::try_from(heard.duration_since(said)).ok()).unwrap_or_default()
 }
 
 impl Stage {
@@ -69,6 +76,7 @@ impl Stage {
             cdp: ledger(town.cdp),
             report: Report::new(options.shown),
             patience: options.patience,
+            breath: options.breath,
             waits: Waits::default(),
             hub: Mutex::new(hub),
             killing: Killing::new(options.kills, options.journeys),
@@ -92,13 +100,14 @@ impl Stage {
         self.report.step(0, "hub", "listens", &json!(format!("https://{}", self.town.hub)));
         self.need("Event Grid's handshake is granted", || async {
             self.acs.refresh().await;
-            self.acs.with(|entries| entries.iter().filter(|entry| entry.effect == "handshake.granted").count()) >= 2
+            self.acs.with(|entries| entries.all().iter().filter(|entry| entry.effect == "handshake.granted").count())
+                >= 2
         })
         .await?;
         self.report.step(0, "azure", "Event Grid shook hands with the hub", &Value::Null);
         let subscribed = AtomicUsize::new(0);
         self.need("the SNS subscription is confirmed", || {
-            self.connect.has(&subscribed, |entry| entry.effect == "subscription.confirmed")
+            self.connect.has(TOPIC, &subscribed, |entry| entry.effect == "subscription.confirmed")
         })
         .await?;
         self.report.step(0, "aws", "the hub confirmed the chat stream", &Value::Null);
@@ -122,12 +131,13 @@ impl Stage {
         journey: usize,
         contact: &str,
         text: &str,
-        since: Instant,
+        since: Timestamp,
     ) -> Result<(), String> {
-        let from = AtomicUsize::new(0);
+        let (from, heard) = (AtomicUsize::new(0), OnceCell::new());
         let like = |entry: &Entry| entry.is_said_by_customer_in(contact) && entry.text("content").contains(text);
-        self.need(&format!("the agents hear {text:?}"), || self.connect.has(&from, like)).await?;
-        self.waits.note(journey, Towards::Agents, since.elapsed());
+        let ask = || async { self.connect.find(contact, &from, like).await.is_some_and(|at| heard.set(at).is_ok()) };
+        self.need(&format!("the agents hear {text:?}"), ask).await?;
+        self.waits.note(journey, Towards::Agents, between(since, heard.get()));
         Ok(())
     }
 
@@ -137,12 +147,13 @@ impl Stage {
         journey: usize,
         thread: &str,
         text: &str,
-        since: Instant,
+        since: Timestamp,
     ) -> Result<(), String> {
-        let from = AtomicUsize::new(0);
+        let (from, heard) = (AtomicUsize::new(0), OnceCell::new());
         let like = |entry: &Entry| entry.is_posted_by_hub_in(thread) && entry.text("content").contains(text);
-        self.need(&format!("the customer hears {text:?}"), || self.acs.has(&from, like)).await?;
-        self.waits.note(journey, Towards::Customer, since.elapsed());
+        let ask = || async { self.acs.find(thread, &from, like).await.is_some_and(|at| heard.set(at).is_ok()) };
+        self.need(&format!("the customer hears {text:?}"), ask).await?;
+        self.waits.note(journey, Towards::Customer, between(since, heard.get()));
         Ok(())
     }
 
@@ -163,11 +174,17 @@ impl Stage {
 
     /// The same, when every chat has been opened.
     pub(super) async fn throttled_while_warming_up(&self, journeys: usize) -> BTreeMap<String, u64> {
-        let opened = || async {
+        let (seen, opened) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let are_open = || async {
             self.acs.refresh().await;
-            self.acs.with(|entries| entries.iter().filter(|entry| entry.effect == "thread.created").count()) >= journeys
+            self.acs.with(|entries| {
+                let new = entries.all().get(seen.load(Ordering::Relaxed)..).unwrap_or_default();
+                seen.fetch_add(new.len(), Ordering::Relaxed);
+                let created = new.iter().filter(|entry| entry.effect == "thread.created").count();
+                opened.fetch_add(created, Ordering::Relaxed) + created >= journeys
+            })
         };
-        if until(self.patience, opened).await { self.throttled().await } else { BTreeMap::new() }
+        if until(self.patience, are_open).await { self.throttled().await } else { BTreeMap::new() }
     }
 
     /// Stays until somebody has seen enough.

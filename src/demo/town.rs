@@ -18,7 +18,7 @@ const RESOURCE: &str = "1a7de350-0000-4000-8000-0000000000ac";
 /// The hub as a user of that resource.
 pub(super) const HUB_USER: &str = "00000000-0000-0000-0000-00000000a0b0";
 /// The topic of chat streaming.
-const TOPIC: &str = "arn:aws:sns:eu-central-1:111122223333:tandem-chat";
+pub(super) const TOPIC: &str = "arn:aws:sns:eu-central-1:111122223333:tandem-chat";
 /// How much faster than documented the simulators' long durations pass.
 const TIME_SCALE: f64 = 20.0;
 

@@ -60,10 +60,15 @@ impl Dispatcher {
                 () = stop.cancelled() => return,
                 place = Arc::clone(&places).acquire_owned() => place,
             };
-            let Ok(place) = place.map(Arc::new) else { return };
+            let Ok(mut free) = place else { return };
+            // The desk answers once a commit: whoever asks for one command each time gets one a commit.
+            let others = u32::try_from(places.available_permits()).unwrap_or(u32::MAX);
+            if let Ok(others) = Arc::clone(&places).try_acquire_many_owned(others) {
+                free.merge(others);
+            }
             let claimed = tokio::select! {
                 () = stop.cancelled() => return,
-                claimed = self.0.desk.claim(1) => claimed,
+                claimed = self.0.desk.claim(free.num_permits()) => claimed,
             };
             let claimed = match claimed {
                 Ok(claimed) => claimed,
@@ -73,10 +78,10 @@ impl Dispatcher {
                     continue;
                 }
             };
-            // At most one was asked for.
             for claim in claimed {
                 let room = Arc::clone(&self.0);
-                let place = Arc::clone(&place);
+                // No more were asked for than there are places.
+                let place = free.split(1);
                 tasks.passing("command", async move {
                     room.attend(claim).await;
                     drop(place);

@@ -5,19 +5,25 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
+use jiff::Timestamp;
 use tandem::clock::{Clock, SetClock};
 use tandem::config::Dispatch;
+use tandem::desk::{self, Incoming, Priority, Work};
 use tandem::dispatch::Dispatcher;
 use tandem::interactions::Settings;
 use tandem::profiles::{self, Profiles};
+use tandem::routing::Rules;
 use tandem::shutdown::Tasks;
+use tandem::store::Memory;
 use tandem::telemetry::Metrics;
-use tandem_sdk::doors::{Answer, Carry, Errand, Quota};
+use tandem_sdk::doors::{Answer, Carry, Decoded, Envelope, Errand, Quota};
 use tandem_sdk::error::{AdapterError, ErrorKind};
-use tandem_sdk::model::{Action, Carried, Command, EffectClass};
+use tandem_sdk::model::{Action, Carried, Command, EffectClass, LegRef};
 use tandem_sdk::secret::{Secret, SecretRole};
 
-use crate::desk_house::{CUSTOMER, DeskHouse, said, thread, usual_outcome};
+use crate::desk_house::{CUSTOMER, DeskHouse, RULES, said, setup, thread, usual_outcome};
+use crate::play;
 
 const FRESH: &str = "fresh-token";
 
@@ -106,5 +112,80 @@ async fn a_message_whose_token_was_rejected_waits_for_another_one_however_long_t
         a_second(&house).await;
     }
     assert!(cloud.said.lock().unwrap().contains(&waiting), "{:?}", cloud.said.lock().unwrap());
+    tasks.stop();
+}
+
+/// A clock that counts how often the desk looks at it: once a commit at least.
+struct Counted(SetClock, AtomicUsize);
+
+impl Clock for Counted {
+    fn now(&self) -> Timestamp {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.now()
+    }
+}
+
+/// A cloud that takes calls and answers none.
+#[derive(Default)]
+struct Silent(AtomicUsize);
+
+impl Carry for Silent {
+    fn class(&self, _: &Action) -> Option<EffectClass> {
+        Some(EffectClass::Natural)
+    }
+
+    fn quotas(&self, _: &Command, _: bool) -> Vec<Quota> {
+        Vec::new()
+    }
+
+    fn carry<'a>(&'a self, _: Errand<'a>) -> Answer<'a, Result<Carried, AdapterError>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::pending())
+    }
+
+    fn find<'a>(&'a self, _: Errand<'a>) -> Answer<'a, Result<Option<Carried>, AdapterError>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+#[tokio::test]
+async fn commands_that_may_go_together_do_not_wait_for_a_commit_each() {
+    const CHATS: usize = 40;
+    let start: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+    let clock = Arc::new(Counted(SetClock::at(start), AtomicUsize::new(0)));
+    let (setup, store) = (setup(Settings::default(), false), Arc::new(Memory::new()));
+    let (keys, rules) = (play::keys(&store, 1), Arc::new(Rules::parse("rules.toml", RULES).unwrap()));
+    let id_key = setup.id_key.clone();
+    let (desk, _) = desk::open(setup, rules, store, keys, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    for n in 0..CHATS {
+        let leg = LegRef { native: format!("19:t{n}"), ..thread() };
+        let envelope = Envelope {
+            door: "test".into(),
+            kind: None,
+            dedupe: vec![format!("envelope-{n}")],
+            origin: vec![],
+            body: Bytes::from_static(b"{}"),
+        };
+        let decoded = Decoded::Facts(vec![said(leg, start, &n.to_string(), CUSTOMER, None, "I need help")]);
+        let incoming = Incoming { instance: "acs".into(), envelope, decoded, mapping: "m".into() };
+        desk.submit(Priority::Webhook, Work::Envelope(Box::new(incoming))).await.unwrap();
+    }
+    let cloud = Arc::new(Silent::default());
+    let doors = BTreeMap::from([("connect".into(), Arc::clone(&cloud) as Arc<dyn Carry>)]);
+    let profiles = Profiles::new(profiles::Settings::default(), BTreeMap::new(), id_key).unwrap();
+    let (metrics, tasks) = (Arc::new(Metrics::new()), Tasks::new());
+    let of_workers = Arc::new(SetClock::at(start)) as Arc<dyn Clock>;
+    let dispatcher = Dispatcher::new(desk, doors, profiles, Dispatch::default(), of_workers, metrics);
+    let before = clock.1.load(Ordering::SeqCst);
+    tasks.lasting("dispatch", dispatcher.run(tasks.clone(), tasks.soft().clone()));
+    for _ in 0..500 {
+        if cloud.0.load(Ordering::SeqCst) == CHATS {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let looks = clock.1.load(Ordering::SeqCst) - before;
+    assert_eq!(cloud.0.load(Ordering::SeqCst), CHATS, "every contact is placed");
+    assert!(looks < CHATS, "the desk went round {looks} times to give out {CHATS} commands");
     tasks.stop();
 }

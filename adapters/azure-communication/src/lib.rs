@@ -68,6 +68,7 @@ fn build(settings: toml::Table, context: &Context<'_>) -> Result<Doors, Vec<Prob
         token_lifetime: checked.token_lifetime,
         page_size: checked.page_size,
         max_pages: checked.max_pages,
+        messages_own_share: checked.messages_own_share,
         decode: Arc::clone(&decode),
     };
     Ok(Doors {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::ledgers::Entry;
+use super::super::ledgers::{Entries, Entry};
 use super::{Findings, LostAnswers, Said};
 
 /// Effects of ACS that a token protects, or that are there or not.
@@ -44,9 +44,10 @@ pub(super) fn lost_answers(acs: &[Entry]) -> LostAnswers<'_> {
 }
 
 /// Every contact of the chat that an agent had is over; the customer's leaving reached it.
-pub(super) fn agents_side_ended(journey: &Said, connect: &[Entry], findings: &mut Findings) {
-    let of_chat =
-        |effect: &'static str| connect.iter().filter(move |entry| entry.effect == effect && is_of(journey, entry));
+pub(super) fn agents_side_ended(journey: &Said, connect: &Entries, findings: &mut Findings) {
+    let of_chat = |effect: &'static str| {
+        connect.about(&journey.contact).filter(move |entry| entry.effect == effect && is_of(journey, entry))
+    };
     let assigned: Vec<&str> = of_chat("contact.assigned").map(|entry| entry.key.as_str()).collect();
     if assigned.len() != 2 {
         findings.complain(format!("journey {}: {} contacts had an agent", journey.journey, assigned.len()));

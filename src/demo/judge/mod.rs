@@ -2,12 +2,14 @@
 //! or marked late; nothing that a token or nature protects happens twice; both sides end.
 
 mod effects;
+mod marks;
 mod talk;
 mod thread;
 
 use std::collections::BTreeMap;
 
-use super::ledgers::Entry;
+use super::ledgers::Entries;
+use marks::Marks;
 
 /// What a journey said, each text with a mark of its own in it.
 #[derive(Default)]
@@ -57,16 +59,17 @@ impl Findings {
 }
 
 /// Judges what became of these journeys.
-pub(super) fn judge(said: &[Said], acs: &[Entry], connect: &[Entry], terms: Terms) -> Findings {
+pub(super) fn judge(said: &[Said], acs: &Entries, connect: &Entries, terms: Terms) -> Findings {
     let mut findings = Findings::default();
-    effects::none_twice(acs, connect, &mut findings);
-    let lost_answers = effects::lost_answers(acs);
+    effects::none_twice(acs.all(), connect.all(), &mut findings);
+    let lost_answers = effects::lost_answers(acs.all());
+    let marks = Marks::of(said);
     for journey in said {
-        talk::judge(journey, said, acs, connect, (terms, &lost_answers), &mut findings);
+        talk::judge(journey, &marks, acs, connect, (terms, &lost_answers), &mut findings);
         thread::judge(journey, acs, &mut findings);
         effects::agents_side_ended(journey, connect, &mut findings);
     }
-    thread::one_identity_each(acs, terms, &lost_answers, &mut findings);
+    thread::one_identity_each(acs.all(), terms, &lost_answers, &mut findings);
     findings
 }
 
@@ -79,10 +82,11 @@ pub(super) mod forge {
 
     use serde_json::{Value, json};
 
+    use super::super::ledgers::Entry;
     use super::*;
 
     pub(super) fn entry(effect: &str, key: &str, detail: Value) -> Entry {
-        Entry { seq: 0, effect: effect.into(), key: key.into(), detail }
+        Entry { seq: 0, at: jiff::Timestamp::UNIX_EPOCH, effect: effect.into(), key: key.into(), detail }
     }
 
     pub(super) fn words(texts: &[&str]) -> Vec<Words> {
@@ -146,6 +150,7 @@ pub(super) mod forge {
     pub(super) fn complaints(spoil: impl FnOnce(&mut Vec<Entry>, &mut Vec<Entry>)) -> Vec<String> {
         let (mut acs, mut connect) = went_well();
         spoil(&mut acs, &mut connect);
+        let (acs, connect) = (acs.into_iter().collect(), connect.into_iter().collect());
         judge(&[said()], &acs, &connect, Terms { in_order: false, killed: 0 }).complaints
     }
 

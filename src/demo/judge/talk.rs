@@ -1,7 +1,7 @@
 //! What was said and what was heard.
 
-use super::super::ledgers::Entry;
-use super::{Findings, LostAnswers, Said, Terms, Words};
+use super::super::ledgers::Entries;
+use super::{Findings, LostAnswers, Marks, Said, Terms, Words};
 
 /// Words that the hub puts before a message that is older than one relayed before it.
 const LATE: &str = "(sent earlier)";
@@ -12,14 +12,14 @@ type Heard<'e> = Vec<(&'e str, &'e str)>;
 /// Everything that one side said was heard on the other, in order or marked late, and nowhere else.
 pub(super) fn judge(
     journey: &Said,
-    all: &[Said],
-    acs: &[Entry],
-    connect: &[Entry],
+    marks: &Marks<'_>,
+    acs: &Entries,
+    connect: &Entries,
     (terms, lost): (Terms, &LostAnswers<'_>),
     findings: &mut Findings,
 ) {
-    let to_agents = connect.iter().filter(|entry| entry.is_said_by_customer_in(&journey.contact));
-    let to_customer = acs.iter().filter(|entry| entry.is_posted_by_hub_in(&journey.thread));
+    let to_agents = connect.about(&journey.contact).filter(|entry| entry.is_said_by_customer_in(&journey.contact));
+    let to_customer = acs.about(&journey.thread).filter(|entry| entry.is_posted_by_hub_in(&journey.thread));
     let at_agents: Heard<'_> = to_agents.map(|entry| (entry.text("content"), entry.key.as_str())).collect();
     let at_customer: Heard<'_> = to_customer.map(|entry| (entry.text("content"), entry.key.as_str())).collect();
     // A token protects what is sent to Connect; in ACS a request may land after the look for it.
@@ -28,34 +28,23 @@ pub(super) fn judge(
     agents.judge(&journey.by_customer, &at_agents, |_| false, findings);
     let customer = Side { name: "customer", ..agents };
     customer.judge(&journey.by_agents, &at_customer, may_double, findings);
-    for other in all {
-        for words in marked(&other.by_customer) {
-            no_echo(journey, "thread", words, &at_customer, findings);
-            if other.journey != journey.journey {
-                no_echo(journey, "contact", words, &at_agents, findings);
-            }
+    let echo = |words: &Words, place: &str, findings: &mut Findings| {
+        findings.complain(format!("journey {}: {:?} came into its {place}", journey.journey, words.text));
+    };
+    // What somebody said comes out on the other side of their own chat alone.
+    for (text, _) in &at_customer {
+        for spoken in marks.within(text).filter(|spoken| spoken.by_customer || spoken.journey != journey.journey) {
+            echo(spoken.words, "thread", findings);
         }
-        for words in marked(&other.by_agents) {
-            no_echo(journey, "contact", words, &at_agents, findings);
-            if other.journey != journey.journey {
-                no_echo(journey, "thread", words, &at_customer, findings);
-            }
+    }
+    for (text, _) in &at_agents {
+        for spoken in marks.within(text).filter(|spoken| !spoken.by_customer || spoken.journey != journey.journey) {
+            echo(spoken.words, "contact", findings);
         }
     }
     let closings = at_customer.iter().filter(|(text, _)| text.starts_with("This conversation has ended")).count();
     if closings == 0 && !journey.customer_leaves {
         findings.complain(format!("journey {}: the customer was never told of the end", journey.journey));
-    }
-}
-
-/// Texts that are like no other.
-fn marked(words: &[Words]) -> impl Iterator<Item = &Words> {
-    words.iter().filter(|words| !words.text.starts_with('('))
-}
-
-fn no_echo(journey: &Said, place: &str, words: &Words, heard: &Heard<'_>, findings: &mut Findings) {
-    if heard.iter().any(|(text, _)| text.contains(&words.text)) {
-        findings.complain(format!("journey {}: {:?} came into its {place}", journey.journey, words.text));
     }
 }
 
@@ -110,6 +99,7 @@ impl Side {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::super::ledgers::Entry;
     use super::super::forge::{complaints, posted, sent, words};
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::ledgers::Entry;
+use super::super::ledgers::{Entries, Entry};
 use super::super::town::HUB_USER;
 use super::{Findings, LostAnswers, Said, Terms};
 
@@ -10,11 +10,13 @@ use super::{Findings, LostAnswers, Said, Terms};
 const IDENTITIES: &str = "/identities";
 
 /// Ada came, and went before Grace came; Grace is gone too; nobody else was there.
-pub(super) fn judge(journey: &Said, acs: &[Entry], findings: &mut Findings) {
+pub(super) fn judge(journey: &Said, acs: &Entries, findings: &mut Findings) {
     let n = journey.journey;
     let prefix = format!("{}/", journey.thread);
-    let moves: Vec<(&Entry, &str)> =
-        acs.iter().filter_map(|entry| entry.key.strip_prefix(&prefix).map(|who| (entry, who))).collect();
+    let moves: Vec<(&Entry, &str)> = acs
+        .about(&journey.thread)
+        .filter_map(|entry| entry.key.strip_prefix(&prefix).map(|who| (entry, who)))
+        .collect();
     let place =
         |effect: &str, who: &str| moves.iter().position(|(entry, moved)| entry.effect == effect && *moved == who);
     let named = |name: &str| {

@@ -13,7 +13,8 @@ use super::instance::{Emission, Instance};
 use super::sigv4::Expected;
 use super::sns::Publisher;
 
-/// Emissions that may wait to be pushed; more get lost, and the ledger says so.
+/// Emissions that may wait to be pushed. At half of it calls are refused; the other half is for the agents' desktops and
+/// for what happens by itself. More get lost, and the ledger says so.
 pub(super) const MAX_WAITING: usize = 65_536;
 
 /// The simulated cloud.
@@ -85,9 +86,9 @@ impl Cloud {
     }
 
     /// Asks the endpoint once to confirm what it has not confirmed yet.
-    pub(super) fn ask_to_confirm(&self) {
+    pub(super) async fn ask_to_confirm(&self) {
         if let Some(publisher) = &self.publisher {
-            publisher.ask_to_confirm();
+            publisher.ask_to_confirm().await;
         }
     }
 
@@ -96,6 +97,11 @@ impl Cloud {
         if let Some(publisher) = &self.publisher {
             publisher.subscribe().await;
         }
+    }
+
+    /// Whether so much waits to be pushed that no call is taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.outbox.capacity() < MAX_WAITING / 2
     }
 
     fn hand_over(&self, emission: Emission) {
@@ -117,11 +123,13 @@ impl Cloud {
                 Emission::ContactEvent { kind, contact_id, at, detail } => {
                     let Some(destination) = &self.destination else { continue };
                     let id = self.ids.lock().unwrap_or_else(PoisonError::into_inner).uuid();
-                    destination.push(&facts, id, kind, &contact_id, at, &detail);
+                    destination.push(&facts, id, kind, &contact_id, at, &detail).await;
                 }
                 Emission::ChatItem { topics, item } => {
                     let Some(publisher) = &self.publisher else { continue };
-                    topics.iter().for_each(|topic| publisher.publish(topic, &item));
+                    for topic in &topics {
+                        publisher.publish(topic, &item).await;
+                    }
                 }
                 // Entered at once, under the lock.
                 Emission::Effect { .. } => {}

@@ -87,8 +87,8 @@ pub async fn run(settings: Settings) -> Result<Running, SimError> {
     };
     let cloud = Arc::new(Cloud::new(instance, parts));
     let routes = Router::new()
-        .merge(api::routes(faults.clone(), hold))
-        .merge(participant::routes(faults.clone(), hold))
+        .merge(api::routes(&cloud, faults.clone(), hold))
+        .merge(participant::routes(&cloud, faults.clone(), hold))
         .merge(sns::routes())
         .merge(control::routes())
         .with_state(Arc::clone(&cloud))

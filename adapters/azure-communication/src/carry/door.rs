@@ -20,6 +20,7 @@ pub(crate) struct Carrier {
     pub(crate) token_lifetime: Duration,
     pub(crate) page_size: u32,
     pub(crate) max_pages: u32,
+    pub(crate) messages_own_share: f64,
     /// Makes facts of what is recalled.
     pub(crate) decode: Arc<dyn Decode>,
 }
@@ -77,7 +78,7 @@ impl Carry for Carrier {
     }
 
     fn quotas(&self, command: &Command, uncertain: bool) -> Vec<Quota> {
-        quotas::quotas(command, uncertain)
+        quotas::quotas(command, uncertain, self.messages_own_share)
     }
 
     fn carry<'a>(&'a self, errand: Errand<'a>) -> Answer<'a, Result<Carried, AdapterError>> {

@@ -10,7 +10,10 @@ use tandem_sdk::secret::SecretRole;
 
 /// What the call of this command counts against; an uncertain message is looked for in the list first. A list counts once
 /// for each page; what is said here is its first.
-pub(super) fn quotas(command: &Command, uncertain: bool) -> Vec<Quota> {
+///
+/// A thread's messages are limited by whoever writes them, and what others write is known too late to be counted, if at
+/// all: the hub keeps to its `share` of them.
+pub(super) fn quotas(command: &Command, uncertain: bool, share: f64) -> Vec<Quota> {
     // Limits per user go by the name that the user's token is kept under: a plain word, not the address.
     let user = command.uses.get(&SecretRole::UserToken).map_or("nobody", String::as_str);
     match &command.action {
@@ -21,8 +24,9 @@ pub(super) fn quotas(command: &Command, uncertain: bool) -> Vec<Quota> {
         }
         Action::Say { leg, .. } => {
             let thread = &leg.native;
-            let said =
+            let of_all =
                 [quota(format!("messages/{thread}/10s"), 10, 10), quota(format!("messages/{thread}/1m"), 30, 60)];
+            let said = of_all.map(|quota| Quota { limit: quota.limit.times(share), ..quota });
             said.into_iter().chain(listed(user, thread).into_iter().filter(|_| uncertain)).collect()
         }
         Action::Recall { leg, .. } => listed(user, &leg.native).to_vec(),
@@ -47,7 +51,7 @@ mod tests {
 
     use super::*;
 
-    fn buckets(action: Action, uncertain: bool) -> Vec<String> {
+    fn buckets(action: Action, uncertain: bool, share: f64) -> Vec<String> {
         let command = Command {
             id: CommandId(uuid::Uuid::nil()),
             lane: Lane(String::new()),
@@ -64,7 +68,7 @@ mod tests {
             Limit::Window { calls, per } => format!("{} {calls} in {}", quota.bucket, per.as_secs()),
             Limit::Bucket { .. } => quota.bucket,
         };
-        quotas(&command, uncertain).into_iter().map(said).collect()
+        quotas(&command, uncertain, share).into_iter().map(said).collect()
     }
 
     #[test]
@@ -93,7 +97,7 @@ mod tests {
             ),
             (Action::Leave { leg, address: Personal::NONE }, &[]),
         ] {
-            assert_eq!(buckets(action, false), expected);
+            assert_eq!(buckets(action, false, 1.0), expected);
         }
     }
 
@@ -106,9 +110,28 @@ mod tests {
             native: "19:a".to_owned(),
         };
         let content = Content { content_type: ContentType::Text, text: Personal::NONE, name: Personal::NONE };
-        let listed = buckets(Action::Recall { leg: leg.clone(), since: None }, false);
+        let listed = buckets(Action::Recall { leg: leg.clone(), since: None }, false, 0.5);
         let say = Action::Say { leg, speaker: Speaker::Hub, content };
-        let (sure, unsure) = (buckets(say.clone(), false), buckets(say, true));
+        let (sure, unsure) = (buckets(say.clone(), false, 0.5), buckets(say, true, 0.5));
         assert_eq!(unsure, [sure, listed].concat());
+    }
+
+    #[test]
+    fn of_a_thread_s_messages_the_hub_takes_its_share() {
+        let leg = LegRef {
+            system: "azure-communication".to_owned(),
+            account: "contoso".to_owned(),
+            kind: "thread".to_owned(),
+            native: "19:a".to_owned(),
+        };
+        let content = Content { content_type: ContentType::Text, text: Personal::NONE, name: Personal::NONE };
+        let say = Action::Say { leg, speaker: Speaker::Hub, content };
+        for (share, expected) in [
+            (1.0, ["messages/19:a/10s 10 in 10", "messages/19:a/1m 30 in 60"]),
+            (0.5, ["messages/19:a/10s 5 in 10", "messages/19:a/1m 15 in 60"]),
+            (0.1, ["messages/19:a/10s 1 in 10", "messages/19:a/1m 3 in 60"]),
+        ] {
+            assert_eq!(buckets(say.clone(), false, share), expected);
+        }
     }
 }

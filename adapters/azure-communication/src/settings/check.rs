@@ -26,6 +26,7 @@ pub(crate) struct Checked {
     pub(crate) answer_cap: usize,
     pub(crate) page_size: u32,
     pub(crate) max_pages: u32,
+    pub(crate) messages_own_share: f64,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -53,6 +54,7 @@ impl Checked {
                 answer_cap: settings.answer_cap.0,
                 page_size: settings.page_size,
                 max_pages: settings.max_pages,
+                messages_own_share: settings.messages_own_share,
             }),
             _ => Err(report.problems),
         }
@@ -176,6 +178,10 @@ fn limits(settings: &Settings, report: &mut Report<'_>) {
     if !(1..=1000).contains(&settings.max_pages) {
         report.wrong("max_pages", settings.max_pages.to_string(), "1 to 1000");
     }
+    // A tenth is one message in ten seconds; with less the hub would never write.
+    if !(0.1..=1.0).contains(&settings.messages_own_share) {
+        report.wrong("messages_own_share", settings.messages_own_share.to_string(), "0.1 to 1");
+    }
     for (key, version) in [("identity_version", &settings.identity_version), ("chat_version", &settings.chat_version)] {
         let date = version.get(..10).is_some_and(|date| date.parse::<jiff::civil::Date>().is_ok());
         if !date || !version.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
@@ -260,6 +266,7 @@ pub(crate) mod tests {
         assert_eq!(
             problems(
                 "access_key = 'hunter2'\nendpoint = 'http://contoso'\nhub_address = 'hub'\npage_size = 500\n\
+                 messages_own_share = 1.5\n\
                  token_lifetime = '30m'\nchat_version = 'latest'\n\
                  [event_grid]\nheaders = [{ name = 'aeg-x', secrets = ['file:old'] }, { name = 'x y' }]\n\
                  [event_grid.query]\nsecrets = ['env:TANDEM_NO_SUCH_VARIABLE', 'file:empty']\n\
@@ -271,6 +278,7 @@ pub(crate) mod tests {
                 "hub_address: hub",
                 "token_lifetime: 1800 seconds",
                 "page_size: 500",
+                "messages_own_share: 1.5",
                 "chat_version: latest",
                 "event_grid.topics: nothing",
                 "event_grid.query.secrets: environment variable TANDEM_NO_SUCH_VARIABLE is not set",

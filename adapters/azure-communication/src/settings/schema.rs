@@ -41,6 +41,9 @@ pub struct Settings {
     pub page_size: u32,
     /// Pages that one list may take, at least 1. Default 10.
     pub max_pages: u32,
+    /// Which share of the messages that a thread may take the hub writes at most, 0.1 to 1. Default 0.5, which is 5 in 10
+    /// seconds and 15 in a minute: as many are left to whoever types.
+    pub messages_own_share: f64,
 }
 
 impl Default for Settings {
@@ -59,6 +62,7 @@ impl Default for Settings {
             answer_cap: Size(16 << 20),
             page_size: 200,
             max_pages: 10,
+            messages_own_share: 0.5,
         }
     }
 }

@@ -85,8 +85,11 @@ pub async fn run(settings: Settings) -> Result<Running, SimError> {
 /// Fault sites are those of the vendor's routes alone; a judge is never faulted.
 fn router(sim: &Arc<Sim>) -> Router {
     let hold = Duration::from_millis(sim.settings.hold_ms);
-    let faults =
-        FaultLayer::new(sim.faults.clone(), for_fault).holding(hold).entering(sim.ledger.clone(), what_was_called);
+    let full = Arc::clone(sim);
+    let faults = FaultLayer::new(sim.faults.clone(), for_fault)
+        .holding(hold)
+        .entering(sim.ledger.clone(), what_was_called)
+        .refusing_while(move || full.grid.is_full());
     let identity = identity::routes().layer(from_fn_with_state(Arc::clone(sim), need_signature));
     let own = Router::new()
         .route("/sim/acs/refuse-participant", post(refuse_participant))

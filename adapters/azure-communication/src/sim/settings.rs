@@ -72,7 +72,8 @@ pub struct Bounds {
     pub repeatable: usize,
     /// Entries of the ledger.
     pub ledger: usize,
-    /// Events of one subscription that wait for its handshake or its turn; more are dropped and entered as such.
+    /// Events of one subscription that wait for its handshake or its turn. Where half as many wait for their turn, calls
+    /// are answered with 503; what comes beyond all of it is dropped and entered as such.
     pub waiting_events: usize,
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tandem_sdk::doors::Limit;
 use tandem_sdk::error::{Effect, ErrorKind, Retry};
 use tandem_sdk::model::{Action, ContentType, LegRef, Personal};
 use tandem_sdk::secret::Secret;
@@ -75,6 +76,20 @@ async fn the_documented_limit_of_a_thread_is_what_the_quota_says() {
     let eleventh = stage.carry(10, Some(&hub.token), hello(&leg)).await.unwrap_err();
     assert_eq!(eleventh.kind, ErrorKind::RateLimited);
     assert!(matches!(eleventh.retry, Retry::After(wait) if wait <= Duration::from_secs(10)));
+}
+
+#[tokio::test]
+async fn a_hub_that_keeps_to_its_quota_leaves_room_for_whoever_types() {
+    let stage = Stage::new().await;
+    let (hub, customer) = (stage.person_at(HUB).await, stage.person().await);
+    let leg = stage.thread(&hub, &[&customer.address]).await;
+    let Limit::Window { calls: own, .. } = stage.quotas(hello(&leg))[0].limit else { panic!("no window") };
+    for n in 0..u64::from(own) {
+        stage.carry(n, Some(&hub.token), hello(&leg)).await.unwrap();
+        stage.carry(100 + n, Some(&customer.token), hello(&leg)).await.unwrap();
+    }
+    let one_more = stage.carry(10, Some(&hub.token), hello(&leg)).await.unwrap_err();
+    assert_eq!((own, one_more.kind), (5, ErrorKind::RateLimited), "nothing of the limit is left unused");
 }
 
 #[tokio::test]

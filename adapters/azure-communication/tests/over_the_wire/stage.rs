@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tandem_azure_communication::{KIND, sim};
-use tandem_sdk::doors::{Context, Doors, Errand};
+use tandem_sdk::doors::{Context, Doors, Errand, Quota};
 use tandem_sdk::error::AdapterError;
 use tandem_sdk::model::{
     Action, Carried, Command, CommandId, Content, ContentType, Fact, Lane, LegRef, Member, Outcome, Personal, Purpose,
@@ -77,6 +77,10 @@ impl Stage {
         let (command, secrets) = errand(n, token, action);
         let errand = Errand { command: &command, secrets: &secrets, now: Timestamp::now() };
         self.doors.carry.as_ref().unwrap().carry(errand).await
+    }
+
+    pub(crate) fn quotas(&self, action: Action) -> Vec<Quota> {
+        self.doors.carry.as_ref().unwrap().quotas(&errand(0, None, action).0, false)
     }
 
     pub(crate) async fn find(&self, n: u64, token: &Secret, action: Action) -> Result<Option<Carried>, AdapterError> {

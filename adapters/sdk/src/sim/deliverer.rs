@@ -50,7 +50,7 @@ pub struct Delivery {
 pub struct DeliveryBounds {
     /// First attempts in flight at once; deliveries of equal order share a lane.
     pub lanes: usize,
-    /// Deliveries that may wait for their first attempt, in all lanes; more are dropped and entered as such.
+    /// Deliveries that may wait for their first attempt, in all lanes; whoever brings one more to a full lane waits.
     pub waiting: usize,
     /// Deliveries that may wait for another attempt; a lane that has one more waits.
     pub retrying: usize,
@@ -60,7 +60,9 @@ pub struct DeliveryBounds {
 
 impl Default for DeliveryBounds {
     fn default() -> Self {
-        Self { lanes: 32, waiting: 64_000, retrying: 16_000, shortest_answer: Duration::from_secs(3) }
+        // Many lanes, because a subscriber that answers after a commit takes as many in one commit as come at once; short
+        // ones, so that what waits does so where it can still become part of a batch.
+        Self { lanes: 256, waiting: 4_096, retrying: 16_000, shortest_answer: Duration::from_secs(3) }
     }
 }
 
@@ -136,15 +138,15 @@ impl Deliverer {
         Ok(Self { lanes: Arc::new(Lanes { entries, _tasks: tasks }), road })
     }
 
-    /// Takes a delivery over; never waits. One that finds its lane full is dropped, and the ledger says so.
-    pub fn deliver(&self, delivery: Delivery) {
+    /// Takes a delivery over. Waits while its lane is full: clouds lose nothing because a subscriber is slow.
+    pub async fn deliver(&self, delivery: Delivery) {
         let mut hasher = DefaultHasher::new();
         (&delivery.site, &delivery.order).hash(&mut hasher);
         let lane = usize::try_from(hasher.finish() % self.lanes.entries.len() as u64).unwrap_or(0);
         self.road.open.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = self.lanes.entries[lane].try_send(delivery) {
-            let (mpsc::error::TrySendError::Full(delivery) | mpsc::error::TrySendError::Closed(delivery)) = error;
-            self.road.give_up(&delivery, "LaneFull", 0, "none");
+        // A lane is closed only when the runtime goes down, and everything with it.
+        if let Err(mpsc::error::SendError(delivery)) = self.lanes.entries[lane].send(delivery).await {
+            self.road.give_up(&delivery, "LaneClosed", 0, "none");
         }
     }
 

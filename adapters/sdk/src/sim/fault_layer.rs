@@ -50,6 +50,7 @@ pub struct FaultLayer {
     body: Arc<dyn Fn(FaultKind) -> Response + Send + Sync>,
     /// Where faults are entered, and under what: found in the path and the body of the call.
     book: Option<(Ledger, WhatWasCalled)>,
+    is_full: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl FaultLayer {
@@ -64,7 +65,16 @@ impl FaultLayer {
             retry_after_seconds: 1,
             body: Arc::new(body),
             book: None,
+            is_full: Arc::new(|| false),
         }
+    }
+
+    /// While the simulator is full, every call is answered as for [`FaultKind::ServerError`], without being one: what
+    /// waits to be told about is bounded by refusing more of it, not by losing it.
+    #[must_use]
+    pub fn refusing_while(mut self, is_full: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.is_full = Arc::new(is_full);
+        self
     }
 
     /// Enters every fault as `call.faulted`, under what `key` finds in the path and the body of the call.
@@ -110,6 +120,9 @@ impl FaultLayer {
 
 /// Draws a fault for a call and lets it befall the caller.
 pub async fn fault_layer(State(layer): State<FaultLayer>, request: Request, next: Next) -> Response {
+    if (layer.is_full)() {
+        return (layer.body)(FaultKind::ServerError);
+    }
     let path = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
     let site = format!("{} {path}", request.method());
     let drawn = layer.faults.draw(&site, &layer.allowed);

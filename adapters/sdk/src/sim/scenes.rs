@@ -44,9 +44,13 @@ impl Scene {
     }
 
     fn deliverer(&self) -> Deliverer {
+        self.deliverer_within(DeliveryBounds::default())
+    }
+
+    fn deliverer_within(&self, bounds: DeliveryBounds) -> Deliverer {
         let (ledger, faults) = (self.ledger.clone(), self.faults.clone());
         let scale = TimeScale::new(1_000.0).unwrap();
-        Deliverer::new(&self.authority, ledger, faults, scale, DeliveryBounds::default()).unwrap()
+        Deliverer::new(&self.authority, ledger, faults, scale, bounds).unwrap()
     }
 
     fn effects(&self, key: &str) -> Vec<String> {
@@ -187,7 +191,7 @@ async fn a_delivery_is_tried_again_until_it_is_acknowledged() {
     let (router, told) = subscriber(&[503, 500]);
     let served = scene.serve(LOOPBACK, router).await;
     let deliverer = scene.deliverer();
-    deliverer.deliver(delivery(served.addr, "a", &[]));
+    deliverer.deliver(delivery(served.addr, "a", &[])).await;
     until(|| deliverer.open() == 0).await;
     assert_eq!(*told.lock().unwrap(), ["a/0", "a/1", "a/2"]);
     let attempted = "delivery.attempted";
@@ -200,7 +204,7 @@ async fn a_status_that_is_final_makes_a_dead_letter() {
     let (router, told) = subscriber(&[413]);
     let served = scene.serve(LOOPBACK, router).await;
     let deliverer = scene.deliverer();
-    deliverer.deliver(delivery(served.addr, "a", &[]));
+    deliverer.deliver(delivery(served.addr, "a", &[])).await;
     until(|| deliverer.open() == 0).await;
     assert_eq!(told.lock().unwrap().len(), 1);
     assert_eq!(scene.effects("a"), ["delivery.attempted", "delivery.dead_lettered"]);
@@ -212,7 +216,7 @@ async fn a_subscriber_that_comes_up_late_still_gets_it() {
     // A port that was free a moment ago, so that connections are refused until the subscriber is up.
     let addr = std::net::TcpListener::bind(LOOPBACK).unwrap().local_addr().unwrap();
     let deliverer = scene.deliverer();
-    deliverer.deliver(delivery(addr, "a", &[]));
+    deliverer.deliver(delivery(addr, "a", &[])).await;
     until(|| !scene.effects("a").is_empty()).await;
     let (router, told) = subscriber(&[]);
     let _served = scene.serve(addr, router).await;
@@ -231,7 +235,7 @@ async fn faults_duplicate_reorder_and_drop_deliveries_and_lose_answers() {
         assert!(scene.faults.force("events", fault));
     }
     for key in ["duplicated", "overtaken", "dropped", "answer-lost", "lost", "plain"] {
-        deliverer.deliver(delivery(served.addr, key, &[]));
+        deliverer.deliver(delivery(served.addr, key, &[])).await;
     }
     until(|| deliverer.open() == 0).await;
     let told = told.lock().unwrap();
@@ -250,10 +254,40 @@ async fn deliveries_of_one_order_arrive_in_order() {
     let deliverer = scene.deliverer();
     let keys: Vec<String> = (0..30).map(|number| format!("m{number:02}")).collect();
     for key in &keys {
-        deliverer.deliver(delivery(served.addr, key, &[]));
+        deliverer.deliver(delivery(served.addr, key, &[])).await;
     }
     until(|| deliverer.open() == 0).await;
     assert_eq!(*told.lock().unwrap(), keys.iter().map(|key| format!("{key}/0")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn nothing_is_lost_because_a_lane_is_full() {
+    let scene = Scene::new();
+    let (router, told) = subscriber(&[]);
+    let served = scene.serve(LOOPBACK, router).await;
+    let deliverer = scene.deliverer_within(DeliveryBounds { lanes: 1, waiting: 2, ..DeliveryBounds::default() });
+    let keys: Vec<String> = (0..30).map(|number| format!("m{number:02}")).collect();
+    for key in &keys {
+        deliverer.deliver(delivery(served.addr, key, &[])).await;
+    }
+    until(|| deliverer.open() == 0).await;
+    assert_eq!(*told.lock().unwrap(), keys.iter().map(|key| format!("{key}/0")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_simulator_that_is_full_takes_no_calls() {
+    let scene = Scene::new();
+    let full = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let is_full = Arc::clone(&full);
+    let layer = FaultLayer::new(scene.faults.clone(), |_| (StatusCode::SERVICE_UNAVAILABLE, "busy").into_response())
+        .refusing_while(move || is_full.load(Ordering::Relaxed));
+    let router =
+        Router::new().route("/", post(async || "done")).layer(axum::middleware::from_fn_with_state(layer, fault_layer));
+    let served = scene.serve(LOOPBACK, router).await;
+    let (client, url) = (scene.client(), format!("https://{}/", served.addr));
+    assert_eq!(client.post(&url).send().await.unwrap().status().as_u16(), 503);
+    full.store(false, Ordering::Relaxed);
+    assert_eq!(client.post(&url).send().await.unwrap().status().as_u16(), 200);
 }
 
 #[tokio::test]

@@ -16,7 +16,8 @@ use crate::sim::cloud::Cloud;
 use crate::sim::errors::Refused;
 
 /// The operations that a chat needs.
-pub(in crate::sim) fn routes(faults: Faults, hold: Duration) -> Router<Arc<Cloud>> {
+pub(in crate::sim) fn routes(cloud: &Arc<Cloud>, faults: Faults, hold: Duration) -> Router<Arc<Cloud>> {
+    let cloud = Arc::clone(cloud);
     let layer = FaultLayer::new(faults, |kind| match kind {
         FaultKind::Throttle => Refused::throttled("TooManyRequestsException").into_response(),
         _ => Refused::internal("InternalServiceException").into_response(),
@@ -33,7 +34,7 @@ pub(in crate::sim) fn routes(faults: Faults, hold: Duration) -> Router<Arc<Cloud
         .route("/users/{instance}/{user}", get(reading::describe_user))
         .route("/queues/{instance}/{queue}", get(reading::describe_queue))
         .route("/queues-summary/{instance}", get(reading::list_queues))
-        .route_layer(from_fn_with_state(layer.holding(hold), fault_layer))
+        .route_layer(from_fn_with_state(layer.holding(hold).refusing_while(move || cloud.is_full()), fault_layer))
 }
 
 /// What no route knows.

@@ -34,6 +34,6 @@ pub(super) async fn forget(State(cloud): State<Arc<Cloud>>, Json(wish): Json<For
 }
 
 pub(super) async fn subscribe(State(cloud): State<Arc<Cloud>>) -> Json<Value> {
-    cloud.ask_to_confirm();
+    cloud.ask_to_confirm().await;
     Json(json!({}))
 }

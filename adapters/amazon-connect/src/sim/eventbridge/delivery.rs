@@ -51,7 +51,7 @@ impl Destination {
         Ok(Self { url: settings.url.clone(), schedule, credentials, deliverer, _refresher: refresher })
     }
 
-    pub(in crate::sim) fn push(
+    pub(in crate::sim) async fn push(
         &self,
         facts: &Facts,
         id: String,
@@ -62,7 +62,7 @@ impl Destination {
     ) {
         let event = envelope(facts, &id, contact_id, at, detail);
         let credentials = self.credentials.clone();
-        self.deliverer.deliver(Delivery {
+        let delivery = Delivery {
             site: SITE.to_owned(),
             key: id,
             url: self.url.clone(),
@@ -73,7 +73,8 @@ impl Destination {
             schedule: Arc::clone(&self.schedule),
             dead_letter: false,
             detail: json!({ "eventType": kind, "contactId": contact_id }),
-        });
+        };
+        self.deliverer.deliver(delivery).await;
     }
 }
 

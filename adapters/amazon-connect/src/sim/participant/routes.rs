@@ -16,7 +16,8 @@ use crate::sim::errors::Refused;
 use crate::sim::instance::MAX_ATTACHMENT;
 
 /// The operations of a customer, and the addresses of attachments.
-pub(in crate::sim) fn routes(faults: Faults, hold: Duration) -> Router<Arc<Cloud>> {
+pub(in crate::sim) fn routes(cloud: &Arc<Cloud>, faults: Faults, hold: Duration) -> Router<Arc<Cloud>> {
+    let cloud = Arc::clone(cloud);
     let layer = FaultLayer::new(faults, |kind| match kind {
         FaultKind::Throttle => Refused::throttled("ThrottlingException").into_response(),
         _ => Refused::internal("InternalServerException").into_response(),
@@ -30,7 +31,7 @@ pub(in crate::sim) fn routes(faults: Faults, hold: Duration) -> Router<Arc<Cloud
         .route("/participant/start-attachment-upload", post(attachments::start))
         .route("/participant/complete-attachment-upload", post(attachments::complete))
         .route("/participant/attachment", post(attachments::get))
-        .route_layer(from_fn_with_state(layer.holding(hold), fault_layer));
+        .route_layer(from_fn_with_state(layer.holding(hold).refusing_while(move || cloud.is_full()), fault_layer));
     let files = Router::new()
         .route("/attachments/{id}", get(attachments::download).put(attachments::upload))
         .layer(DefaultBodyLimit::max(MAX_ATTACHMENT));

@@ -64,7 +64,7 @@ impl Publisher {
     /// Asks the endpoint to confirm each topic, again and again until it does or the attempts are used up.
     pub(in crate::sim) async fn subscribe(&self) {
         for _ in 0..self.settings.subscribe_attempts.max(1) {
-            if self.ask_to_confirm() == 0 {
+            if self.ask_to_confirm().await == 0 {
                 return;
             }
             tokio::time::sleep(self.scale.real(RETRY_AFTER).max(Duration::from_millis(200))).await;
@@ -72,14 +72,16 @@ impl Publisher {
     }
 
     /// Asks the endpoint to confirm what it has not confirmed yet; how many topics that are.
-    pub(in crate::sim) fn ask_to_confirm(&self) -> usize {
+    pub(in crate::sim) async fn ask_to_confirm(&self) -> usize {
         let is_open = |topic: &&String| self.book().subscriptions.confirmed(topic).is_none();
         let open: Vec<&String> = self.settings.topics.iter().filter(is_open).collect();
-        open.iter().for_each(|topic| self.ask(topic));
+        for topic in &open {
+            self.ask(topic).await;
+        }
         open.len()
     }
 
-    fn ask(&self, topic: &str) {
+    async fn ask(&self, topic: &str) {
         let now = Timestamp::now();
         let (id, token) = {
             let mut book = self.book();
@@ -89,7 +91,7 @@ impl Publisher {
         };
         self.ledger.enter("subscription.asked", topic, json!({ "messageId": id }));
         let body = confirmation(&self.facts, topic, &token, &id, now);
-        self.post(topic, None, &id, body, topic.to_owned(), json!({ "type": "SubscriptionConfirmation" }));
+        self.post(topic, None, &id, body, topic.to_owned(), json!({ "type": "SubscriptionConfirmation" })).await;
     }
 
     /// Confirms a subscription; its ARN, or none when the token is not good.
@@ -109,7 +111,7 @@ impl Publisher {
     }
 
     /// Publishes a chat item to a topic. Without a confirmed subscription nobody gets it.
-    pub(in crate::sim) fn publish(&self, topic: &str, item: &Item) {
+    pub(in crate::sim) async fn publish(&self, topic: &str, item: &Item) {
         let (id, subscription) = {
             let mut book = self.book();
             let subscription = book.subscriptions.confirmed(topic).map(str::to_owned);
@@ -123,10 +125,10 @@ impl Publisher {
             return;
         };
         let body = notification(&self.facts, topic, &subscription, &id, item, Timestamp::now());
-        self.post(topic, Some(&subscription), &id, body, item.initial_contact_id.clone(), detail);
+        self.post(topic, Some(&subscription), &id, body, item.initial_contact_id.clone(), detail).await;
     }
 
-    fn post(
+    async fn post(
         &self,
         topic: &str,
         subscription: Option<&str>,
@@ -138,7 +140,7 @@ impl Publisher {
         self.signer.sign(&mut body);
         let kind = body.get("Type").and_then(Value::as_str).unwrap_or_default().to_owned();
         let headers = headers(&kind, id, topic, subscription);
-        self.deliverer.deliver(Delivery {
+        let delivery = Delivery {
             site: SITE.to_owned(),
             key: id.to_owned(),
             url: self.settings.endpoint.clone(),
@@ -149,7 +151,8 @@ impl Publisher {
             schedule: Arc::clone(&self.schedule),
             dead_letter: false,
             detail,
-        });
+        };
+        self.deliverer.deliver(delivery).await;
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

@@ -1,18 +1,20 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::Router;
+use axum::extract::Request;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
-use tandem_sdk::sim::Fault;
+use tandem_sdk::sim::{Fault, Served, serve};
+use tokio::sync::Semaphore;
 
 use super::super::{Family, Schema, Settings, Subscription};
 use super::stage::{Stage, Webhook, free_address, subscription, until};
 
 /// A webhook that is up, and a simulator that has shaken hands with it.
-async fn connected(
-    webhook: &Webhook,
-    change: impl FnOnce(&mut Settings, &mut Subscription),
-) -> (Stage, tandem_sdk::sim::Served) {
+async fn connected(webhook: &Webhook, change: impl FnOnce(&mut Settings, &mut Subscription)) -> (Stage, Served) {
     let addr = free_address();
     let stage = stage_for(addr, change).await;
     let served = webhook.serve(&stage.authority, addr).await;
@@ -175,6 +177,65 @@ async fn batches_hold_what_waits_and_are_arrays() {
     assert_eq!(sizes, [3, 1]);
     let message = "ChatMessageReceivedInThread";
     assert_eq!(webhook.kinds(), ["ChatThreadCreated", message, message, message]);
+}
+
+/// A webhook whose first answers to deliveries, so many of them, wait until the gate opens.
+async fn gated(webhook: &Webhook, stage: &Stage, addr: SocketAddr, held: usize) -> (Served, Arc<Semaphore>) {
+    let (told, gate, came) = (webhook.clone(), Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+    let closed = Arc::clone(&gate);
+    let router = Router::new().fallback(async move |request: Request| {
+        let is_delivery = request.headers().get("aeg-event-type").is_some_and(|kind| kind == "Notification");
+        let answer = told.take(request).await;
+        if is_delivery && came.fetch_add(1, Ordering::Relaxed) < held {
+            // An error is the open gate.
+            drop(closed.acquire().await);
+        }
+        answer
+    });
+    let served = serve(addr, stage.authority.server_config(&["127.0.0.1"]).unwrap(), router).await.unwrap();
+    until(|| !stage.effects("handshake.granted").is_empty()).await;
+    (served, gate)
+}
+
+#[tokio::test]
+async fn a_batch_that_waits_for_its_answer_holds_up_only_its_own_threads() {
+    let (addr, webhook) = (free_address(), Webhook::default());
+    let stage = stage_for(addr, |_, one| {
+        one.max_events_per_batch = 3;
+        one.families = vec![Family::Thread];
+    })
+    .await;
+    let (_served, _gate) = gated(&webhook, &stage, addr, 1).await;
+    let (_, token) = stage.user().await;
+    for _ in 0..10 {
+        stage.thread(&token, &[]).await;
+    }
+    // Two threads may share a lane; ten do not.
+    until(|| stage.effects("delivery.acknowledged").len() > 4).await;
+    assert!(stage.effects("delivery.attempted").iter().all(|entry| entry.detail["outcome"] == "200"), "not held yet");
+}
+
+#[tokio::test]
+async fn calls_are_refused_while_too_many_events_wait_and_none_is_lost() {
+    let (addr, webhook) = (free_address(), Webhook::default());
+    let stage = stage_for(addr, |settings, one| {
+        one.families = vec![Family::Thread];
+        settings.bounds.waiting_events = 4;
+    })
+    .await;
+    let (_served, gate) = gated(&webhook, &stage, addr, usize::MAX).await;
+    let (_, token) = stage.user().await;
+    let thread = stage.thread(&token, &[]).await;
+    let path = format!("threads/{thread}/messages");
+    let mut posted = 0;
+    while stage.chat(&token, Method::POST, &path, json!({"content": "more"})).await.status == 201 {
+        posted += 1;
+        assert!(posted < 1_000, "never refused");
+    }
+    gate.close();
+    until(|| stage.effects("delivery.acknowledged").len() == posted + 1).await;
+    assert_eq!(stage.effects("delivery.dropped").len(), 0);
+    say(&stage, &token, &thread, "taken again").await;
 }
 
 #[tokio::test]

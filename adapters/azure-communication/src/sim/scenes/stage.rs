@@ -184,7 +184,7 @@ impl Webhook {
         serve(addr, authority.server_config(&["127.0.0.1"]).unwrap(), router).await.unwrap()
     }
 
-    async fn take(&self, request: Request) -> Response {
+    pub(super) async fn take(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
