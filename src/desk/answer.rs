@@ -1,5 +1,7 @@
 //! What the desk answers.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use tandem_sdk::model::{InteractionId, Personal};
 use tandem_sdk::secret::Secret;
@@ -76,6 +78,11 @@ pub struct Status {
     pub unknown_kinds: u64,
     /// Envelopes in quarantine since the start.
     pub quarantined: u64,
+    /// Commits since the start.
+    pub commits: u64,
+    /// Time that they took.
+    #[serde(skip)]
+    pub commit_time: Duration,
     /// Whether the last commit failed, and with it whether work can be taken.
     pub is_stuck: bool,
 }

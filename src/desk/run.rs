@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tandem_sdk::doors::Decoded;
@@ -92,6 +92,8 @@ pub(super) struct Counts {
     pub(super) duplicates: u64,
     pub(super) unknown_kinds: u64,
     pub(super) quarantined: u64,
+    pub(super) commits: u64,
+    pub(super) commit_time: Duration,
 }
 
 /// The only writer of a domain.
@@ -386,7 +388,10 @@ impl<S: Store + ?Sized> Writer<S> {
             self.put_watermark(&mut pending, &[]);
         }
         let batch = LogBatch { entries: pending.entries, rows: pending.rows };
+        let begun = Instant::now();
         let appended = self.log.append(self.next_seq, self.epoch, batch);
+        self.counts.commits = self.counts.commits.saturating_add(1);
+        self.counts.commit_time = self.counts.commit_time.saturating_add(begun.elapsed());
         self.keys.settle(appended.is_ok());
         match appended {
             Ok(next) => {
@@ -520,6 +525,8 @@ impl<S: Store + ?Sized> Writer<S> {
             duplicates: self.counts.duplicates,
             unknown_kinds: self.counts.unknown_kinds,
             quarantined: self.counts.quarantined,
+            commits: self.counts.commits,
+            commit_time: self.counts.commit_time,
             is_stuck: self.stuck || self.fails,
         }
     }

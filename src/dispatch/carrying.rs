@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tandem_sdk::doors::{Carry, Errand};
 use tandem_sdk::error::{AdapterError, ErrorKind};
@@ -162,7 +162,10 @@ impl Room {
         name: &str,
         answer: impl Future<Output = Result<T, AdapterError>>,
     ) -> Result<T, AdapterError> {
-        match tokio::time::timeout(self.settings.timeout.get(), answer).await {
+        let begun = Instant::now();
+        let answered = tokio::time::timeout(self.settings.timeout.get(), answer).await;
+        self.metrics.command_seconds.observe(begun.elapsed().as_secs_f64());
+        match answered {
             Ok(result) => result,
             Err(_) => Err(AdapterError::new(ErrorKind::Unavailable, name, "no answer in time").perhaps_done()),
         }

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use super::problem::{Code, problem};
 use crate::desk::{Desk, DeskError, Status};
 use crate::intake::Intake;
-use crate::telemetry::{Metrics, OPEN_METRICS};
+use crate::telemetry::{Metrics, OPEN_METRICS, OfDesk};
 
 /// How old what the desk said of itself may be. Anybody may look here, and the desk answers workers in the same lane.
 const STALE: Duration = Duration::from_secs(1);
@@ -87,11 +87,24 @@ async fn readyz(State(signs): State<Signs>) -> Response {
     }
 }
 
+/// Takes over what the desk tells of itself.
+fn tell(desk: &OfDesk, status: &Status) {
+    let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let size = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+    desk.records.set(count(status.next_seq.saturating_sub(1)));
+    desk.commits.set(count(status.commits));
+    desk.commit_seconds.set(status.commit_time.as_secs_f64());
+    desk.interactions.set(size(status.in_memory));
+    desk.outbox.set(size(status.owed));
+    desk.in_flight.set(size(status.in_flight));
+    desk.duplicates.set(count(status.duplicates));
+    desk.unknown.set(count(status.unknown_kinds));
+    desk.quarantined.set(count(status.quarantined));
+}
+
 async fn metrics(State(signs): State<Signs>) -> Response {
     if let Ok(status) = signs.status().await {
-        let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-        signs.metrics.outbox.set(gauge(status.owed));
-        signs.metrics.open_interactions.set(gauge(status.in_memory));
+        tell(&signs.metrics.desk, &status);
     }
     (StatusCode::OK, [(header::CONTENT_TYPE, OPEN_METRICS)], signs.metrics.render()).into_response()
 }

@@ -7,4 +7,4 @@ mod logging;
 mod metrics;
 
 pub use logging::{Format, Settings, TelemetryError, start};
-pub use metrics::{ByCommand, ByDoor, ByInstance, ByKind, ByLane, Metrics, OPEN_METRICS};
+pub use metrics::{ByCommand, ByDoor, ByInstance, Metrics, OPEN_METRICS, OfDesk};

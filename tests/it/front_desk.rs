@@ -32,9 +32,14 @@ async fn the_signs_tell_that_the_hub_lives_and_what_it_counted() {
     for line in [
         "tandem_webhooks_total{instance=\"acs\",door=\"events\",status=\"200\"} 1",
         "tandem_webhooks_total{instance=\"connect\",door=\"contacts\",status=\"200\"} 1",
-        "tandem_open_interactions 1",
+        "tandem_interactions 1",
+        "tandem_quarantined 0",
     ] {
         assert!(metrics.lines().any(|one| one == line), "{line} is not in {metrics}");
+    }
+    for name in ["tandem_records", "tandem_commits", "tandem_commit_seconds"] {
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+        assert!(value.is_some_and(|value| value > 0.0), "{name}: {value:?} in {metrics}");
     }
     assert!(metrics.trim_end().ends_with("# EOF"), "{metrics}");
 }
