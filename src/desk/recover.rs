@@ -160,13 +160,13 @@ pub(super) fn stamp(it: &mut Interaction, seq: u64, now: Timestamp, nothing_new:
 /// Commands and timers of everything that is open.
 fn put_on_the_shelves<S: Store + ?Sized>(writer: &mut Writer<S>) {
     let now = writer.now;
-    let mut owed: Vec<_> = writer.house.owed.values().map(|command| (Owner::House, command.clone())).collect();
+    let mut owed: Vec<_> = writer.house.owed.values().map(|command| (Owner::House, Arc::clone(command))).collect();
     for (name, due) in &writer.house.timers {
         writer.timers.set(Owner::House, name, Some(*due));
     }
     for it in writer.shelf.iter() {
         let owner = Owner::Interaction(it.id);
-        owed.extend(it.owed.values().map(|command| (owner, command.clone())));
+        owed.extend(it.owed.values().map(|command| (owner, Arc::clone(command))));
         for (name, due) in &it.timers {
             writer.timers.set(owner, name, Some(*due));
         }
