@@ -32,9 +32,10 @@ use crate::events::number_in;
 
 const SECRET: &str = "a-secret-of-the-bench-0123456789";
 const HUB: &str = "8:acs:1a7de350-0000-4000-8000-0000000000ac_00000000-0000-0000-0000-00000000a0b0";
-/// Workers of the cloud that does everything at once, and commands that each of them takes at once.
+/// Workers of the cloud that does everything at once, and commands that each of them takes at once: more than a commit owes,
+/// or what is owed would pile up behind them.
 const WORKERS: usize = 4;
-const CLAIM: usize = 64;
+const CLAIM: usize = 512;
 
 const RULES: &str = r#"
 default = "general"
