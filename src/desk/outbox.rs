@@ -276,9 +276,27 @@ mod tests {
         let other = outbox.next(second(1)).unwrap().command;
         assert_eq!((first.lane.0.as_str(), other.lane.0.as_str()), ("a", "b"));
         assert!(outbox.next(second(1)).is_none());
+        assert_eq!((outbox.len(), outbox.in_flight(), outbox.owner(first.id)), (3, 2, Some(Owner::House)));
 
         outbox.settle(first.id);
+        assert_eq!((outbox.len(), outbox.in_flight(), outbox.owner(first.id)), (2, 1, None));
         assert_eq!(outbox.next(second(1)).unwrap().command.id, command("a", 2).id);
+        outbox.settle(other.id);
+        outbox.settle(command("a", 2).id);
+        assert_eq!((outbox.len(), outbox.in_flight()), (0, 0));
+    }
+
+    #[test]
+    fn it_says_whose_commands_have_no_outcome_and_gives_out_what_was_put_in_their_place() {
+        let mut outbox = Outbox::default();
+        let owner = InteractionId(Derive::entity("test").uuid());
+        outbox.push(command("a", 1), Owner::Interaction(owner), second(0), false);
+        outbox.push(command("b", 2), Owner::House, second(0), false);
+        assert_eq!(outbox.interactions(), BTreeSet::from([owner]));
+        outbox.replace(&Arc::new(Command { order: 9, ..command("a", 1) }));
+        assert_eq!(outbox.next(second(0)).unwrap().command.order, 9);
+        outbox.settle(command("a", 1).id);
+        assert_eq!(outbox.interactions(), BTreeSet::new());
     }
 
     #[test]

@@ -54,9 +54,6 @@ pub(super) fn put_interaction<S: Store + ?Sized>(
 ) -> Result<(), RecordError> {
     let id = *it.id.0.as_bytes();
     let kind = if it.is_settled() { CLOSED } else { OPEN };
-    if kind == CLOSED {
-        batch.delete(Keyspace::States, state_key(OPEN, &id));
-    }
     let key = state_key(kind, &id);
     let value = it.detached(|it, personal| -> Result<_, RecordError> {
         let text = join(personal, b"")?;
@@ -66,6 +63,10 @@ pub(super) fn put_interaction<S: Store + ?Sized>(
         keys.seal(draft.sealed(), stored(it.subject), place, &text, batch)?;
         Ok(draft.finish()?)
     })?;
+    // Not before there is something to take its place.
+    if kind == CLOSED {
+        batch.delete(Keyspace::States, state_key(OPEN, &id));
+    }
     batch.put(Keyspace::States, key, value);
     Ok(())
 }
