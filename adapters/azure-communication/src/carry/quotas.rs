@@ -71,15 +71,23 @@ mod tests {
         quotas(&command, uncertain, share).into_iter().map(said).collect()
     }
 
-    #[test]
-    fn every_call_counts_against_its_documented_limits() {
-        let leg = LegRef {
+    fn thread() -> LegRef {
+        LegRef {
             system: "azure-communication".to_owned(),
             account: "contoso".to_owned(),
             kind: "thread".to_owned(),
             native: "19:a".to_owned(),
-        };
+        }
+    }
+
+    fn say(leg: LegRef) -> Action {
         let content = Content { content_type: ContentType::Text, text: Personal::NONE, name: Personal::NONE };
+        Action::Say { leg, speaker: Speaker::Hub, content }
+    }
+
+    #[test]
+    fn every_call_counts_against_its_documented_limits() {
+        let leg = thread();
         for (action, expected) in [
             (Action::Identify {}, &["identities 1000 in 30"][..]),
             (Action::IssueToken { address: Personal::NONE }, &["identities 1000 in 30"]),
@@ -87,10 +95,7 @@ mod tests {
                 Action::Open { topic: Personal::NONE, members: Vec::new() },
                 &["threads/hub 10 in 10", "threads 3000 in 60"],
             ),
-            (
-                Action::Say { leg: leg.clone(), speaker: Speaker::Hub, content },
-                &["messages/19:a/10s 10 in 10", "messages/19:a/1m 30 in 60"],
-            ),
+            (say(leg.clone()), &["messages/19:a/10s 10 in 10", "messages/19:a/1m 30 in 60"]),
             (
                 Action::Recall { leg: leg.clone(), since: None },
                 &["list/hub/19:a/10s 50 in 10", "list/hub/19:a/1m 200 in 60"],
@@ -103,29 +108,16 @@ mod tests {
 
     #[test]
     fn looking_for_a_message_counts_as_the_list_that_it_is() {
-        let leg = LegRef {
-            system: "azure-communication".to_owned(),
-            account: "contoso".to_owned(),
-            kind: "thread".to_owned(),
-            native: "19:a".to_owned(),
-        };
-        let content = Content { content_type: ContentType::Text, text: Personal::NONE, name: Personal::NONE };
+        let leg = thread();
         let listed = buckets(Action::Recall { leg: leg.clone(), since: None }, false, 0.5);
-        let say = Action::Say { leg, speaker: Speaker::Hub, content };
+        let say = say(leg);
         let (sure, unsure) = (buckets(say.clone(), false, 0.5), buckets(say, true, 0.5));
         assert_eq!(unsure, [sure, listed].concat());
     }
 
     #[test]
     fn of_a_thread_s_messages_the_hub_takes_its_share() {
-        let leg = LegRef {
-            system: "azure-communication".to_owned(),
-            account: "contoso".to_owned(),
-            kind: "thread".to_owned(),
-            native: "19:a".to_owned(),
-        };
-        let content = Content { content_type: ContentType::Text, text: Personal::NONE, name: Personal::NONE };
-        let say = Action::Say { leg, speaker: Speaker::Hub, content };
+        let say = say(thread());
         for (share, expected) in [
             (1.0, ["messages/19:a/10s 10 in 10", "messages/19:a/1m 30 in 60"]),
             (0.5, ["messages/19:a/10s 5 in 10", "messages/19:a/1m 15 in 60"]),
