@@ -62,7 +62,7 @@ pub struct AtRest {
     /// The store, held by this process: no hub can run over it meanwhile.
     pub store: Arc<dyn Store>,
     /// The data keys.
-    pub keys: Arc<Keys<dyn Store>>,
+    pub keys: Arc<Keys>,
     /// Reads the log.
     pub reader: Reader,
     /// The clock.

@@ -25,7 +25,7 @@ const LOOKED_AT: usize = 4096;
 pub struct Reader {
     pub(super) store: Arc<dyn Store>,
     pub(super) log: Log<dyn Store>,
-    pub(super) keys: Arc<Keys<dyn Store>>,
+    pub(super) keys: Arc<Keys>,
     source: Arc<Source>,
 }
 
@@ -51,7 +51,7 @@ pub enum ReadError {
 
 impl Reader {
     /// A reader over a domain's store.
-    pub fn new(store: Arc<dyn Store>, keys: Arc<Keys<dyn Store>>, source: Source) -> Self {
+    pub fn new(store: Arc<dyn Store>, keys: Arc<Keys>, source: Source) -> Self {
         let log = Log::new(Arc::clone(&store));
         Reader { store, log, keys, source: Arc::new(source) }
     }
@@ -246,7 +246,7 @@ mod tests {
             let entry = record(seq).encode(b"", &keys, &mut Batch::new()).unwrap();
             batch.put(Keyspace::Log, LogKey(seq).encode(), entry);
         }
-        store.commit(batch).unwrap();
+        store.commit(&batch).unwrap();
         Reader::new(store, Arc::new(keys), Source::new("tandem", "main".into()))
     }
 

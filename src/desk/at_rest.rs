@@ -15,11 +15,11 @@ const RECORDS: usize = 1000;
 const BYTES: usize = 4 * 1024 * 1024;
 
 /// An interaction as its desk left it: as it was written down, and the records since then folded into it.
-pub fn interaction_at_rest<S: Store + ?Sized>(
+pub fn interaction_at_rest(
     id: InteractionId,
     known: Known,
-    store: &Arc<S>,
-    keys: &Keys<S>,
+    store: &Arc<dyn Store>,
+    keys: &Keys,
 ) -> Result<Option<Interaction>, RecordError> {
     let mut found = persist::get_interaction(id, &**store, keys)?;
     let log = Log::new(Arc::clone(store));
@@ -41,7 +41,7 @@ pub fn interaction_at_rest<S: Store + ?Sized>(
 }
 
 /// The house as its desk left it.
-pub fn house_at_rest<S: Store + ?Sized>(store: &Arc<S>, keys: &Keys<S>) -> Result<House, RecordError> {
+pub fn house_at_rest(store: &Arc<dyn Store>, keys: &Keys) -> Result<House, RecordError> {
     let mut house = persist::get_house(&**store, keys)?;
     let log = Log::new(Arc::clone(store));
     let mut seq = recover::watermark(&**store)?;

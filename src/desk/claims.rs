@@ -9,12 +9,12 @@ use tandem_sdk::model::{Action, Command, Identity, InteractionId, PartyKey, Subj
 use tandem_sdk::secret::{Secret, SecretRole};
 use tokio::sync::oneshot;
 
+use super::committing::Open;
 use super::answer::{AskedChat, Overview, Status, tell};
 use super::outbox::Entry;
 use super::run::Writer;
-use super::work::Pending;
 use crate::interactions::{Agent, House, Interaction, Side, erased};
-use crate::store::{SecretName, Store};
+use crate::store::SecretName;
 
 /// When it is looked again whether the secret of a command is there, although nothing that yields it has had its outcome.
 const SECRET_WAIT: SignedDuration = SignedDuration::from_secs(30);
@@ -72,15 +72,15 @@ pub(super) enum Asked {
     Status(oneshot::Sender<Status>),
 }
 
-impl<S: Store + ?Sized> Writer<S> {
+impl Writer {
     /// Gives waiting workers what may go.
-    pub(super) fn serve_claims(&mut self) {
+    pub(super) fn serve_claims(&mut self, open: &mut Open) {
         while !self.claims.is_empty() && !self.stuck {
             let most = self.claims.first().map_or(0, |(most, _)| *most);
             let mut given = Vec::new();
             while given.len() < most && !self.stuck {
                 let Some(entry) = self.outbox.next(self.now) else { break };
-                if let Some(claim) = self.make_ready(entry) {
+                if let Some(claim) = self.make_ready(entry, open) {
                     given.push(claim);
                 }
             }
@@ -98,18 +98,22 @@ impl<S: Store + ?Sized> Writer<S> {
     }
 
     /// Finds the secrets of a command; one whose time is over dies here.
-    fn make_ready(&mut self, entry: Entry) -> Option<Claim> {
+    fn make_ready(&mut self, entry: Entry, open: &mut Open) -> Option<Claim> {
         let id = entry.command.id;
         if entry.command.expires_at <= self.now {
-            self.let_die(id, entry.uncertain, "not done in time");
+            self.let_die(open, id, entry.uncertain, "not done in time");
             return None;
         }
         if let Some(why) = erased(&entry.command.action) {
-            self.let_die(id, entry.uncertain, why);
+            self.let_die(open, id, entry.uncertain, why);
             return None;
         }
         let mut secrets = BTreeMap::new();
         for (role, name) in &entry.command.uses {
+            if open.pending.kept.contains(name) || self.underway.as_ref().is_some_and(|under| under.kept.contains(name)) {
+                self.outbox.put_off(id, self.now, entry.uncertain);
+                return None;
+            }
             let Ok(found) = SecretName::new(name).map(|name| self.vault.get(&name, self.now)).transpose() else {
                 // The store cannot read: that says nothing about the secret.
                 self.outbox.defer(id, self.after(READS_AGAIN), entry.uncertain, false);
@@ -122,7 +126,7 @@ impl<S: Store + ?Sized> Writer<S> {
                     if matches!(entry.command.action, Action::End { .. }) {
                         continue;
                     }
-                    self.let_die(id, entry.uncertain, "its secret will not come");
+                    self.let_die(open, id, entry.uncertain, "its secret will not come");
                     return None;
                 }
                 let until = self.after(SECRET_WAIT).min(entry.command.expires_at);
@@ -142,21 +146,19 @@ impl<S: Store + ?Sized> Writer<S> {
     }
 
     /// A command that will not be done: its outcome is why.
-    fn let_die(&mut self, id: tandem_sdk::model::CommandId, uncertain: bool, why: &str) {
+    fn let_die(&mut self, open: &mut Open, id: tandem_sdk::model::CommandId, uncertain: bool, why: &str) {
         let mut error = AdapterError::new(ErrorKind::Unavailable, "expired", why);
         if uncertain {
             error = error.perhaps_done();
         }
         // No worker has it. Should its death not become durable, it comes here again.
         self.outbox.defer(id, self.after(DIES_AGAIN), uncertain, false);
-        let mut pending = Pending::default();
         let taken = self
-            .guarded(&mut pending, |writer, pending| writer.take_outcome(pending, id, Err(error), Vec::new(), false));
+            .guarded(&mut open.pending, |writer, pending| writer.take_outcome(pending, id, Err(error), Vec::new(), false));
         if taken.is_err() {
             tracing::error!(command.id = %id, "an expired command could not be settled");
             self.stuck = true;
         }
-        self.commit_or_say(pending);
     }
 
     fn after(&self, wait: SignedDuration) -> Timestamp {

@@ -19,7 +19,7 @@ use crate::record::{Opening, RecordError};
 use crate::store::seal::{Part, Place, Sealed};
 use crate::store::{Keyspace, SecretName, Store, SubjectId as StoredSubject};
 
-impl<S: Store + ?Sized> Writer<S> {
+impl Writer {
     /// A turn of the house, and what it has to tell interactions.
     pub(super) fn house_turn(
         &mut self,
@@ -325,7 +325,7 @@ impl<S: Store + ?Sized> Writer<S> {
 }
 
 /// Who the caller says that the customer is: by the company's own number, else by phone or e-mail.
-fn customer_party<S: Store + ?Sized>(request: &ChatRequest, writer: &Writer<S>) -> Option<PartyKey> {
+fn customer_party(request: &ChatRequest, writer: &Writer) -> Option<PartyKey> {
     let identity = BY
         .iter()
         .find_map(|kind| request.identities.iter().find(|identity| identity.kind == *kind))

@@ -43,6 +43,8 @@ struct Queues<T> {
     outcomes: VecDeque<T>,
     webhooks: VecDeque<T>,
     closed: bool,
+    /// Somebody rang since the last take.
+    rung: bool,
 }
 
 /// The lanes.
@@ -54,7 +56,7 @@ pub(super) struct Lanes<T> {
 
 /// What taking from the lanes gave.
 pub(super) enum Taken<T> {
-    /// These, in the order in which they are to be worked on. Empty when the time was up.
+    /// These, in the order in which they are to be worked on. Empty when the time was up or somebody rang.
     Some(Vec<T>),
     /// The lanes are closed and empty.
     Closed,
@@ -63,7 +65,7 @@ pub(super) enum Taken<T> {
 impl<T> Lanes<T> {
     pub(super) fn new(capacities: Capacities) -> Self {
         let queues =
-            Queues { control: VecDeque::new(), outcomes: VecDeque::new(), webhooks: VecDeque::new(), closed: false };
+            Queues { control: VecDeque::new(), outcomes: VecDeque::new(), webhooks: VecDeque::new(), closed: false, rung: false };
         Lanes { queues: Mutex::new(queues), arrived: Condvar::new(), capacities }
     }
 
@@ -98,16 +100,23 @@ impl<T> Lanes<T> {
         Ok(())
     }
 
-    /// Takes what waits, up to `most`; waits up to `patience` for the first.
+    /// Lets whoever waits for the first come back at once.
+    pub(super) fn ring(&self) {
+        self.lock().rung = true;
+        self.arrived.notify_one();
+    }
+
+    /// Takes what waits, up to `most`; waits up to `patience` for the first, or for a ring.
     pub(super) fn take(&self, most: usize, patience: Duration) -> Taken<T> {
         let mut queues = self.lock();
         let is_empty = |queues: &mut Queues<T>| {
-            queues.control.is_empty() && queues.outcomes.is_empty() && queues.webhooks.is_empty() && !queues.closed
+            queues.control.is_empty() && queues.outcomes.is_empty() && queues.webhooks.is_empty() && !queues.closed && !queues.rung
         };
         if is_empty(&mut queues) {
             queues =
                 self.arrived.wait_timeout_while(queues, patience, is_empty).unwrap_or_else(PoisonError::into_inner).0;
         }
+        queues.rung = false;
         if queues.closed && queues.control.is_empty() && queues.outcomes.is_empty() && queues.webhooks.is_empty() {
             return Taken::Closed;
         }
@@ -171,6 +180,16 @@ mod tests {
         assert_eq!(lanes.put_all(Priority::Webhook, vec!["d", "e"]), Err((vec!["d", "e"], false)));
         assert!(lanes.put(Priority::Webhook, "d").is_ok());
         assert_eq!(taken(&lanes, 8), ["c", "d"]);
+    }
+
+    #[test]
+    fn a_ring_is_heard_once_also_by_whoever_comes_later() {
+        let lanes: Lanes<()> = Lanes::new(Capacities::default());
+        lanes.ring();
+        assert!(matches!(lanes.take(1, Duration::from_secs(3600)), Taken::Some(items) if items.is_empty()));
+        let begun = std::time::Instant::now();
+        assert!(matches!(lanes.take(1, Duration::from_millis(5)), Taken::Some(items) if items.is_empty()));
+        assert!(begun.elapsed() >= Duration::from_millis(5));
     }
 
     #[test]

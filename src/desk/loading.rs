@@ -7,19 +7,21 @@ use jiff::Timestamp;
 use tandem_sdk::model::{Derive, DomainName, IdKey, InstanceName, LegRef, SubjectId};
 use tokio::sync::watch;
 
+use super::committing::Committer;
 use super::handle::Desk;
 use super::lanes::{Capacities, Lanes};
 use super::outbox::Outbox;
 use super::recover;
-use super::run::{Counts, Timers, Writer};
+use super::run::{Counts, Writer};
 use super::shelf::Shelf;
+use super::timers::Timers;
 use crate::clock::Clock;
 use crate::interactions::conduct::{Cloud, Context};
 use crate::interactions::{House, Known, Settings};
 use crate::record::RecordError;
 use crate::routing::Rules;
 use crate::store::rows::dedupe::Day;
-use crate::store::{KeyError, Keys, Log, Store, Vault};
+use crate::store::{Ahead, KeyError, Keys, Log, Store, Vault};
 
 /// What a desk is given.
 #[derive(Clone, Debug)]
@@ -82,23 +84,26 @@ impl Setup {
 
 /// Opens the desk of a domain: recovers, then works on a thread of its own until the handle is closed. The second value
 /// says, when the thread ends, whether another writer took over.
-pub fn open<S: Store + ?Sized + 'static>(
+pub fn open(
     setup: Setup,
     rules: Arc<Rules>,
-    store: Arc<S>,
-    keys: Arc<Keys<S>>,
+    store: Arc<dyn Store>,
+    keys: Arc<Keys>,
     clock: Arc<dyn Clock>,
 ) -> Result<(Desk, std::thread::JoinHandle<bool>), RecordError> {
     let log = Log::new(Arc::clone(&store));
     let epoch = log.claim_epoch().map_err(KeyError::from)?;
-    let vault = Vault::new(Arc::clone(&store), Arc::clone(&keys));
+    let ahead = Arc::new(Ahead::new(store));
+    let vault = Vault::new(Arc::clone(&ahead) as Arc<dyn Store>, Arc::clone(&keys));
     let lanes = Arc::new(Lanes::new(setup.capacities));
     let (committed, seen) = watch::channel(0);
     let now = clock.now();
     let mut writer = Writer {
         setup: Arc::new(setup),
         rules,
-        store,
+        store: ahead,
+        committer: Committer::start(log.clone(), Arc::clone(&lanes)),
+        underway: None,
         log,
         keys,
         vault,
@@ -120,6 +125,7 @@ pub fn open<S: Store + ?Sized + 'static>(
         stuck: false,
         awake: false,
         fails: false,
+        replaced: false,
         today: None,
         let_go_of: std::collections::BTreeSet::new(),
     };

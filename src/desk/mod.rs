@@ -1,7 +1,8 @@
 //! The desk: one per domain, the only writer.
 //!
 //! Whatever the house is told becomes an input here. The desk drains what waits, takes each input through dedupe,
-//! correlation, folding and conduct, commits all of it at once, and only then answers everybody.
+//! correlation, folding and conduct, commits all of it at once, and only then answers everybody. While one batch is on its
+//! way to the disk it puts the next one together.
 //!
 //! **Invariant:** nothing outside this module writes to the store, and an answer means that the record is durable.
 //! **Invariant:** recovery folds recorded facts and steps; it never decodes and never decides.
@@ -9,6 +10,8 @@
 mod answer;
 mod at_rest;
 mod claims;
+mod committing;
+mod guarding;
 mod handle;
 mod house_work;
 mod lanes;
@@ -20,6 +23,7 @@ mod recover;
 mod redriving;
 mod run;
 mod shelf;
+mod timers;
 mod work;
 
 pub use answer::{AskedChat, DeskError, Done, Overview, Status};

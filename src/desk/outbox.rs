@@ -34,8 +34,12 @@ pub(super) struct Outbox {
     /// Heads that are not in flight, by the time from which they may go and the order in which they were owed.
     heads: BTreeSet<(Timestamp, u64, Lane)>,
     in_flight: usize,
-    /// Taken off since the last commit that succeeded: should the next one fail, they are owed as they were.
-    settled: HashMap<CommandId, Entry>,
+    /// The batch that is being put together, by number. What it makes a head may not go before it is durable.
+    batch: u64,
+    /// Heads by the batch that made them one.
+    waiting: BTreeMap<u64, Vec<CommandId>>,
+    /// Taken off by batches that are not durable: should one of them fail, they are owed as they were.
+    settled: HashMap<CommandId, (u64, Entry)>,
     /// How many commands yield each secret.
     yielding: HashMap<String, usize>,
     /// How many commands of each kind are owed to each instance's cloud.
@@ -71,7 +75,7 @@ impl Outbox {
         let lane = self.lanes.entry(command.lane.clone()).or_default();
         lane.push_back(command.id);
         if lane.len() == 1 {
-            self.heads.insert((now, command.order, command.lane.clone()));
+            self.waiting.entry(self.batch).or_default().push(command.id);
         }
         let kinds = self.kinds.entry(command.instance.clone()).or_default();
         one_more(kinds.entry(command.action.name()).or_insert(0));
@@ -117,6 +121,22 @@ impl Outbox {
         self.heads.insert((until, entry.command.order, entry.command.lane.clone()));
     }
 
+    /// Puts a head back whose secret comes with a batch that is not durable, until it and the one being put together are.
+    pub(super) fn put_off(&mut self, id: CommandId, now: Timestamp, uncertain: bool) {
+        self.defer(id, now, uncertain, false);
+        self.wait(id);
+    }
+
+    /// A head that may go already waits for the batch that is being put together.
+    fn wait(&mut self, id: CommandId) -> bool {
+        let Some(entry) = self.entries.get(&id) else { return false };
+        let is_head = self.heads.remove(&(entry.not_before, entry.command.order, entry.command.lane.clone()));
+        if is_head {
+            self.waiting.entry(self.batch).or_default().push(id);
+        }
+        is_head
+    }
+
     /// Puts a head back that lacks a secret, until a command that yields it has its outcome, or until this time.
     pub(super) fn hold(&mut self, id: CommandId, secret: &str, now: Timestamp, until: Timestamp, uncertain: bool) {
         self.defer(id, until, uncertain, false);
@@ -126,11 +146,10 @@ impl Outbox {
     /// Lets the heads go that were held for a secret.
     fn release(&mut self, secret: &str) {
         for (id, since) in self.held.remove(secret).into_iter().flatten() {
-            let Some(entry) = self.entries.get_mut(&id) else { continue };
-            let (order, lane) = (entry.command.order, entry.command.lane.clone());
-            if self.heads.remove(&(entry.not_before, order, lane.clone())) {
+            if self.wait(id)
+                && let Some(entry) = self.entries.get_mut(&id)
+            {
                 entry.not_before = since;
-                self.heads.insert((since, order, lane));
             }
         }
     }
@@ -154,9 +173,27 @@ impl Outbox {
         self.yielding.contains_key(secret)
     }
 
-    /// A commit succeeded: what was taken off stays off.
-    pub(super) fn forget_settled(&mut self) {
-        self.settled.clear();
+    /// The batch that is being put together is complete; gives its number. What comes now belongs to the next one.
+    pub(super) fn complete(&mut self) -> u64 {
+        let complete = self.batch;
+        self.batch = complete.saturating_add(1);
+        complete
+    }
+
+    /// This batch and all before it are durable: what they took off stays off, and their heads may go.
+    pub(super) fn is_durable(&mut self, batch: u64) {
+        self.settled.retain(|_, (taken_off, _)| *taken_off > batch);
+        while let Some(first) = self.waiting.first_entry()
+            && *first.key() <= batch
+        {
+            for id in first.remove() {
+                let Some(entry) = self.entries.get(&id).filter(|entry| !entry.in_flight) else { continue };
+                let command = &entry.command;
+                if self.lanes.get(&command.lane).and_then(VecDeque::front) == Some(&id) {
+                    self.heads.insert((entry.not_before, command.order, command.lane.clone()));
+                }
+            }
+        }
     }
 
     /// Takes over what this life of the desk knew of its commands before it read them back from the store: what is in
@@ -166,7 +203,8 @@ impl Outbox {
         self.held = before.held;
         for entry in self.entries.values_mut() {
             let id = entry.command.id;
-            let Some(known) = before.settled.get(&id).or_else(|| before.entries.get(&id)) else { continue };
+            let settled = before.settled.get(&id).map(|(_, entry)| entry);
+            let Some(known) = settled.or_else(|| before.entries.get(&id)) else { continue };
             (entry.attempts, entry.uncertain, entry.waited) = (known.attempts, known.uncertain, known.waited);
             let head = (entry.not_before, entry.command.order, entry.command.lane.clone());
             let is_head = self.heads.remove(&head);
@@ -203,18 +241,15 @@ impl Outbox {
         }
         let (order, name) = (entry.command.order, entry.command.lane.clone());
         self.heads.remove(&(entry.not_before, order, name.clone()));
-        self.settled.entry(id).or_insert(entry);
+        self.settled.entry(id).or_insert((self.batch, entry));
         let Some(lane) = self.lanes.get_mut(&name) else { return };
         lane.retain(|waiting| *waiting != id);
         match lane.front() {
             None => {
                 self.lanes.remove(&name);
             }
-            Some(head) => {
-                if let Some(next) = self.entries.get(head).filter(|next| !next.in_flight) {
-                    self.heads.insert((next.not_before, next.command.order, name));
-                }
-            }
+            // The next one follows an outcome that must be durable first.
+            Some(head) => self.waiting.entry(self.batch).or_default().push(*head),
         }
     }
 }
@@ -265,12 +300,19 @@ mod tests {
         Timestamp::from_second(n).unwrap()
     }
 
+    /// What was done to it becomes durable.
+    fn commit(outbox: &mut Outbox) {
+        let batch = outbox.complete();
+        outbox.is_durable(batch);
+    }
+
     #[test]
     fn of_a_lane_only_the_head_is_in_flight() {
         let mut outbox = Outbox::default();
         outbox.push(command("a", 1), Owner::House, second(0), false);
         outbox.push(command("a", 2), Owner::House, second(0), false);
         outbox.push(command("b", 1), Owner::House, second(0), false);
+        commit(&mut outbox);
 
         let first = outbox.next(second(1)).unwrap().command;
         let other = outbox.next(second(1)).unwrap().command;
@@ -280,6 +322,7 @@ mod tests {
 
         outbox.settle(first.id);
         assert_eq!((outbox.len(), outbox.in_flight(), outbox.owner(first.id)), (2, 1, None));
+        commit(&mut outbox);
         assert_eq!(outbox.next(second(1)).unwrap().command.id, command("a", 2).id);
         outbox.settle(other.id);
         outbox.settle(command("a", 2).id);
@@ -292,6 +335,7 @@ mod tests {
         let owner = InteractionId(Derive::entity("test").uuid());
         outbox.push(command("a", 1), Owner::Interaction(owner), second(0), false);
         outbox.push(command("b", 2), Owner::House, second(0), false);
+        commit(&mut outbox);
         assert_eq!(outbox.interactions(), BTreeSet::from([owner]));
         outbox.replace(&Arc::new(Command { order: 9, ..command("a", 1) }));
         assert_eq!(outbox.next(second(0)).unwrap().command.order, 9);
@@ -304,11 +348,13 @@ mod tests {
         let mut before = Outbox::default();
         before.push(command("a", 1), Owner::House, second(0), false);
         before.push(command("b", 2), Owner::House, second(0), false);
+        commit(&mut before);
         let flying = before.next(second(0)).unwrap().command;
         let mut after = Outbox::default();
         after.push(command("a", 1), Owner::House, second(5), true);
         after.push(command("b", 2), Owner::House, second(5), true);
         after.push(command("c", 3), Owner::House, second(5), true);
+        commit(&mut after);
         after.inherit(before);
 
         let given: Vec<_> = std::iter::from_fn(|| after.next(second(9)))
@@ -325,6 +371,7 @@ mod tests {
             let mut outbox = Outbox::default();
             outbox.push(command("a", 1), Owner::House, second(0), true);
             outbox.push(command("b", 2), Owner::House, second(0), true);
+            commit(&mut outbox);
             outbox
         };
         let mut before = owed();
@@ -340,7 +387,7 @@ mod tests {
         assert!(after.next(second(9)).is_none(), "the other one's worker offers its outcome again");
         after.settle(with_worker.id);
         after.settle(without.id);
-        after.forget_settled();
+        commit(&mut after);
         let mut again = owed();
         again.inherit(after);
         assert_eq!(again.next(second(9)).map(|entry| entry.uncertain), Some(true));
@@ -354,6 +401,7 @@ mod tests {
         yields.keeps.insert(SecretRole::UserToken, "token".into());
         outbox.push(uses.clone(), Owner::House, second(0), false);
         outbox.push(yields.clone(), Owner::House, second(0), false);
+        commit(&mut outbox);
         assert!(outbox.yields("token") && !outbox.yields("other"));
         assert!(outbox.owes(&"x".into(), "identify") && !outbox.owes(&"y".into(), "identify"));
         outbox.next(second(1)).unwrap();
@@ -362,9 +410,53 @@ mod tests {
         assert!(outbox.next(second(99)).is_none());
 
         outbox.settle(yields.id);
+        commit(&mut outbox);
         assert_eq!(outbox.next(second(2)).unwrap().command.id, uses.id);
         outbox.settle(uses.id);
         assert!(!outbox.yields("token") && !outbox.owes(&"x".into(), "identify"));
+    }
+
+    #[test]
+    fn nothing_goes_before_what_owes_it_and_what_it_follows_are_durable() {
+        let mut outbox = Outbox::default();
+        outbox.push(command("a", 1), Owner::House, second(0), false);
+        let first = outbox.complete();
+        outbox.push(command("a", 2), Owner::House, second(0), false);
+        outbox.push(command("b", 3), Owner::House, second(0), false);
+        assert!(outbox.next(second(1)).is_none());
+        outbox.is_durable(first);
+        let (given, nothing) = (outbox.next(second(1)), outbox.next(second(1)));
+        assert_eq!((given.map(|entry| entry.command.order), nothing.is_none()), (Some(1), true));
+
+        let second_batch = outbox.complete();
+        outbox.settle(command("a", 1).id);
+        outbox.is_durable(second_batch);
+        let (given, nothing) = (outbox.next(second(1)), outbox.next(second(1)));
+        assert_eq!((given.map(|entry| entry.command.order), nothing.is_none()), (Some(3), true));
+        commit(&mut outbox);
+        assert_eq!(outbox.next(second(1)).map(|entry| entry.command.order), Some(2));
+    }
+
+    #[test]
+    fn a_head_whose_secret_is_on_its_way_to_the_disk_goes_when_that_is_durable() {
+        let mut outbox = Outbox::default();
+        let (mut uses, mut yields) = (command("a", 1), command("b", 2));
+        uses.uses.insert(SecretRole::UserToken, "token".into());
+        yields.keeps.insert(SecretRole::UserToken, "token".into());
+        outbox.push(uses.clone(), Owner::House, second(0), false);
+        outbox.push(yields.clone(), Owner::House, second(0), false);
+        commit(&mut outbox);
+        outbox.next(second(1)).unwrap();
+        outbox.hold(uses.id, "token", second(1), second(100), false);
+        outbox.settle(yields.id);
+        assert!(outbox.next(second(200)).is_none(), "what yields it is not durable");
+        commit(&mut outbox);
+        outbox.next(second(1)).unwrap();
+        outbox.put_off(uses.id, second(1), false);
+        assert!(outbox.next(second(200)).is_none());
+        commit(&mut outbox);
+        let again = outbox.next(second(1)).unwrap();
+        assert_eq!((again.command.id, again.attempts), (uses.id, 1), "it was not tried");
     }
 
     #[test]
@@ -372,6 +464,7 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push(command("a", 1), Owner::House, second(0), false);
         outbox.push(command("a", 2), Owner::House, second(0), false);
+        commit(&mut outbox);
         let first = outbox.next(second(0)).unwrap().command;
         outbox.defer(first.id, second(10), true, true);
 
@@ -387,12 +480,14 @@ mod tests {
             for (n, lane) in lanes.iter().enumerate() {
                 outbox.push(command(&lane.to_string(), n as u64), Owner::House, second(0), false);
             }
+            commit(&mut outbox);
             let mut seen: BTreeMap<String, Vec<u64>> = BTreeMap::new();
             let mut total = 0;
             while let Some(entry) = outbox.next(second(1)) {
                 let n: u64 = entry.command.purpose.0[2..].parse().unwrap();
                 seen.entry(entry.command.lane.0.clone()).or_default().push(n);
                 outbox.settle(entry.command.id);
+                commit(&mut outbox);
                 total += 1;
             }
             prop_assert_eq!(total, lanes.len());

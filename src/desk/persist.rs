@@ -47,9 +47,9 @@ fn state_key(kind: u8, id: &[u8]) -> Vec<u8> {
 }
 
 /// Writes an interaction down, which is the same afterwards.
-pub(super) fn put_interaction<S: Store + ?Sized>(
+pub(super) fn put_interaction(
     it: &mut Interaction,
-    keys: &Keys<S>,
+    keys: &Keys,
     batch: &mut Batch,
 ) -> Result<(), RecordError> {
     let id = *it.id.0.as_bytes();
@@ -72,9 +72,9 @@ pub(super) fn put_interaction<S: Store + ?Sized>(
 }
 
 /// Writes the house down. What is parked is sealed under its contact's own key, so that it can be erased with it.
-pub(super) fn put_house<S: Store + ?Sized>(
+pub(super) fn put_house(
     mut house: House,
-    keys: &Keys<S>,
+    keys: &Keys,
     batch: &mut Batch,
 ) -> Result<(), RecordError> {
     let key = state_key(HOUSE, b"house");
@@ -99,10 +99,9 @@ pub(super) fn put_house<S: Store + ?Sized>(
     Ok(())
 }
 
-fn open_row<T, S>(key: &[u8], value: &[u8], keys: &Keys<S>) -> Result<T, RecordError>
+fn open_row<T>(key: &[u8], value: &[u8], keys: &Keys) -> Result<T, RecordError>
 where
     T: Personals + serde::de::DeserializeOwned,
-    S: Store + ?Sized,
 {
     let frame = Frame::decode(value)?;
     let mut state: T = serde_json::from_slice(frame.plain)?;
@@ -117,10 +116,10 @@ where
 }
 
 /// Reads an interaction, open or closed.
-pub(super) fn get_interaction<S: Store + ?Sized>(
+pub(super) fn get_interaction(
     id: InteractionId,
-    store: &S,
-    keys: &Keys<S>,
+    store: &dyn Store,
+    keys: &Keys,
 ) -> Result<Option<Interaction>, RecordError> {
     for kind in [OPEN, CLOSED] {
         let key = state_key(kind, id.0.as_bytes());
@@ -132,7 +131,7 @@ pub(super) fn get_interaction<S: Store + ?Sized>(
 }
 
 /// Reads the house.
-pub(super) fn get_house<S: Store + ?Sized>(store: &S, keys: &Keys<S>) -> Result<House, RecordError> {
+pub(super) fn get_house(store: &dyn Store, keys: &Keys) -> Result<House, RecordError> {
     let key = state_key(HOUSE, b"house");
     match store.get(Keyspace::States, &key).map_err(crate::store::KeyError::from)? {
         Some(value) => open_row(&key, &value, keys),
@@ -141,11 +140,11 @@ pub(super) fn get_house<S: Store + ?Sized>(store: &S, keys: &Keys<S>) -> Result<
 }
 
 /// Reads the open interactions after `from`, at most `limit`.
-pub(super) fn open_interactions<S: Store + ?Sized>(
+pub(super) fn open_interactions(
     from: Option<&[u8]>,
     limit: usize,
-    store: &S,
-    keys: &Keys<S>,
+    store: &dyn Store,
+    keys: &Keys,
 ) -> Result<(Vec<Interaction>, Option<Vec<u8>>), RecordError> {
     let start = from.map_or_else(|| Bound::Included(vec![OPEN]), |key| Bound::Excluded(key.to_vec()));
     let end = [OPEN + 1];
@@ -183,10 +182,10 @@ pub(super) fn dead_ref(command: CommandId) -> Vec<u8> {
 }
 
 /// Dead commands and the interactions that they belong to, in the order of their ids.
-pub(super) fn dead_commands<S: Store + ?Sized>(
+pub(super) fn dead_commands(
     after: Option<CommandId>,
     most: usize,
-    store: &S,
+    store: &dyn Store,
 ) -> Result<Vec<(CommandId, InteractionId)>, StoreError> {
     let from = after.map_or_else(|| vec![DEAD], dead_ref);
     let rows = store.range(Keyspace::Refs, Bound::Excluded(&from), Bound::Excluded(&[DEAD + 1]), most)?;
@@ -198,25 +197,25 @@ pub(super) fn dead_commands<S: Store + ?Sized>(
 }
 
 /// The interaction that a dead command belongs to.
-pub(super) fn owner_of_dead<S: Store + ?Sized>(
+pub(super) fn owner_of_dead(
     command: CommandId,
-    store: &S,
+    store: &dyn Store,
 ) -> Result<Option<InteractionId>, StoreError> {
     let row = store.get(Keyspace::Refs, &dead_ref(command))?;
     Ok(row.and_then(|row| Uuid::from_slice(&row).ok()).map(InteractionId))
 }
 
 /// The subjects whose data are this customer's.
-pub(super) fn subjects_of<S: Store + ?Sized>(party: PartyKey, store: &S) -> Result<Vec<SubjectId>, StoreError> {
+pub(super) fn subjects_of(party: PartyKey, store: &dyn Store) -> Result<Vec<SubjectId>, StoreError> {
     related(PARTY, party.0, store)
 }
 
 /// Other subjects whose data are the same person's.
-pub(super) fn same_as<S: Store + ?Sized>(subject: SubjectId, store: &S) -> Result<Vec<SubjectId>, StoreError> {
+pub(super) fn same_as(subject: SubjectId, store: &dyn Store) -> Result<Vec<SubjectId>, StoreError> {
     related(SAME, subject.0, store)
 }
 
-fn related<S: Store + ?Sized>(relation: u8, from: Uuid, store: &S) -> Result<Vec<SubjectId>, StoreError> {
+fn related(relation: u8, from: Uuid, store: &dyn Store) -> Result<Vec<SubjectId>, StoreError> {
     let first = RefKey { relation, from: *from.as_bytes(), to: Some([0; 16]) }.encode();
     let last = RefKey { relation, from: *from.as_bytes(), to: Some([0xff; 16]) }.encode();
     let rows = store.range(Keyspace::Refs, Bound::Included(&first), Bound::Included(&last), RELATED)?;

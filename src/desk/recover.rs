@@ -21,7 +21,7 @@ const RECORDS: usize = 1000;
 const BYTES: usize = 4 * 1024 * 1024;
 
 /// Brings the writer to the end of the log. What this life of the desk knows of its commands it keeps.
-pub(super) fn recover<S: Store + ?Sized>(writer: &mut Writer<S>, is_first: bool) -> Result<(), RecordError> {
+pub(super) fn recover(writer: &mut Writer, is_first: bool) -> Result<(), RecordError> {
     writer.shelf = super::shelf::Shelf::default();
     writer.told.clear();
     writer.legs.clear();
@@ -58,14 +58,14 @@ pub(super) fn recover<S: Store + ?Sized>(writer: &mut Writer<S>, is_first: bool)
 }
 
 /// The first record that may not be written down yet.
-pub(super) fn watermark<S: Store + ?Sized>(store: &S) -> Result<u64, RecordError> {
+pub(super) fn watermark(store: &dyn Store) -> Result<u64, RecordError> {
     let Some(name) = MetaName::new("desk") else { return Ok(FIRST_SEQ) };
     let row = store.get(Keyspace::Meta, &MetaKey::Watermark(name).encode()).map_err(KeyError::from)?;
     let written = row.and_then(|row| row.as_ref().try_into().ok()).map_or(FIRST_SEQ, u64::from_be_bytes);
     Ok(written.max(FIRST_SEQ))
 }
 
-fn fold<S: Store + ?Sized>(writer: &mut Writer<S>, bytes: &[u8]) -> Result<(), RecordError> {
+fn fold(writer: &mut Writer, bytes: &[u8]) -> Result<(), RecordError> {
     let (record, _) = Record::decode(bytes, &writer.keys)?;
     writer.now = writer.now.max(record.recorded_at);
     match record.owner {
@@ -158,7 +158,7 @@ pub(super) fn stamp(it: &mut Interaction, seq: u64, now: Timestamp, nothing_new:
 }
 
 /// Commands and timers of everything that is open.
-fn put_on_the_shelves<S: Store + ?Sized>(writer: &mut Writer<S>) {
+fn put_on_the_shelves(writer: &mut Writer) {
     let now = writer.now;
     let mut owed: Vec<_> = writer.house.owed.values().map(|command| (Owner::House, Arc::clone(command))).collect();
     for (name, due) in &writer.house.timers {
@@ -176,4 +176,6 @@ fn put_on_the_shelves<S: Store + ?Sized>(writer: &mut Writer<S>) {
     for (owner, command) in owed {
         writer.outbox.push(command, owner, now, true);
     }
+    let durable = writer.outbox.complete();
+    writer.outbox.is_durable(durable);
 }

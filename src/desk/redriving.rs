@@ -20,7 +20,7 @@ use crate::store::{Keyspace, Store, SubjectId as StoredSubject};
 pub(super) const BY: [IdentityKind; 4] =
     [IdentityKind::Customer, IdentityKind::Phone, IdentityKind::Email, IdentityKind::CommunicationUser];
 
-impl<S: Store + ?Sized> Writer<S> {
+impl Writer {
     /// Takes an envelope that was in quarantine and is understood now. Its row goes in the same commit.
     pub(super) fn take_redriven(
         &mut self,

@@ -138,7 +138,7 @@ pub(super) struct Entering<'a> {
     pub(super) body: &'a [u8],
 }
 
-impl<S: Store + ?Sized> Writer<S> {
+impl Writer {
     /// The sequence number of the next record of this commit.
     pub(super) fn next(&self, pending: &Pending) -> u64 {
         self.next_seq.saturating_add(pending.entries.len() as u64)

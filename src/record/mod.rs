@@ -22,7 +22,7 @@ use tandem_sdk::model::{Channel, Fact, InteractionId, PartyKey, Personal, Person
 pub use self::text::{Named, join, part_text};
 use crate::interactions::{Input, Owner, Step};
 use crate::store::seal::{Place, Sealed};
-use crate::store::{Batch, Frame, FrameDraft, FrameError, KeyError, Keys, Store};
+use crate::store::{Batch, Frame, FrameDraft, FrameError, KeyError, Keys};
 
 /// Room for what most records hold besides the vendor's bytes, in bytes.
 const PLAIN: usize = 6 * 1024;
@@ -127,10 +127,10 @@ impl Personals for Record {
 
 impl Record {
     /// The bytes for the log. A key that has to be made for the subject goes into `batch`.
-    pub fn encode<S: Store + ?Sized>(
+    pub fn encode(
         mut self,
         body: &[u8],
-        keys: &Keys<S>,
+        keys: &Keys,
         batch: &mut Batch,
     ) -> Result<Vec<u8>, RecordError> {
         let personal = self.detach();
@@ -145,12 +145,12 @@ impl Record {
     }
 
     /// A record from its bytes, with its personal values where they can still be read, and the vendor's bytes.
-    pub fn decode<S: Store + ?Sized>(bytes: &[u8], keys: &Keys<S>) -> Result<(Record, Vec<u8>), RecordError> {
+    pub fn decode(bytes: &[u8], keys: &Keys) -> Result<(Record, Vec<u8>), RecordError> {
         Record::open(bytes, keys).map(|opened| (opened.record, opened.body))
     }
 
     /// [`decode`](Record::decode) that also says whether anything was erased.
-    pub fn open<S: Store + ?Sized>(bytes: &[u8], keys: &Keys<S>) -> Result<Opened, RecordError> {
+    pub fn open(bytes: &[u8], keys: &Keys) -> Result<Opened, RecordError> {
         let frame = Frame::decode(bytes)?;
         let record: Record = serde_json::from_slice(frame.plain)?;
         let mut opened = Opened { record, body: Vec::new(), erased: false };

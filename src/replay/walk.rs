@@ -31,7 +31,7 @@ pub struct Today<'a> {
 
 /// Replays the log from its first record. Every interaction of the log stays in memory until the end, a few kilobytes
 /// each.
-pub fn replay<S: Store + ?Sized>(store: &Arc<S>, keys: &Keys<S>, today: &Today<'_>) -> Result<Replayed, RecordError> {
+pub fn replay<S: Store + ?Sized>(store: &Arc<S>, keys: &Keys, today: &Today<'_>) -> Result<Replayed, RecordError> {
     let log = Log::new(Arc::clone(store));
     let (mut facts, mut turns, mut report) = (Facts::default(), Turns::default(), Replayed::default());
     let mut seq = FIRST_SEQ;

@@ -124,6 +124,20 @@ impl Batch {
         &self.requirements
     }
 
+    /// The same batch, its changes sorted by place, of several to one key the last alone.
+    pub(super) fn in_order(mut self) -> Batch {
+        // A stable sort keeps the order of changes to one key, so the last of a run of equals is the one that counts.
+        self.changes.sort_by(|a, b| a.place().cmp(&b.place()));
+        let mut kept: Vec<Change> = Vec::with_capacity(self.changes.len());
+        for change in self.changes {
+            match kept.last_mut() {
+                Some(last) if last.place() == change.place() => *last = change,
+                _ => kept.push(change),
+            }
+        }
+        Batch { changes: kept, requirements: self.requirements }
+    }
+
     /// Whether nothing would change and nothing is required.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.requirements.is_empty()

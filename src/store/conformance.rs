@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -58,12 +58,90 @@ fn the_embedded_store_does_what_every_engine_must() {
     });
 }
 
+/// A store into which every batch but the last has arrived.
+struct Late {
+    store: Arc<dyn Store>,
+    ahead: Ahead,
+    coming: Mutex<Option<Arc<Batch>>>,
+}
+
+impl Late {
+    fn arrive(&self) {
+        if let Some(batch) = self.coming.lock().unwrap().take() {
+            let mut changes = Batch::new();
+            for change in batch.changes() {
+                match change.clone() {
+                    Change::Put { keyspace, key, value } => changes.put(keyspace, key, value),
+                    Change::Delete { keyspace, key } => changes.delete(keyspace, key),
+                };
+            }
+            self.store.commit(&changes).unwrap();
+            self.ahead.settle();
+        }
+    }
+}
+
+impl Store for Late {
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let found = self.ahead.get(keyspace, key)?;
+        assert_eq!(self.ahead.contains(keyspace, key)?, found.is_some());
+        Ok(found)
+    }
+
+    fn range(
+        &self,
+        keyspace: Keyspace,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        self.ahead.range(keyspace, from, to, limit)
+    }
+
+    fn last(&self, keyspace: Keyspace) -> Result<Option<(Bytes, Bytes)>, StoreError> {
+        self.ahead.last(keyspace)
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        batch.check()?;
+        for Requirement { keyspace, key, expected } in batch.requirements() {
+            if !expected.is_met_by(self.get(*keyspace, key)?.as_deref()) {
+                return Err(StoreError::Unmet { keyspace: *keyspace, key: key.clone() });
+            }
+        }
+        self.arrive();
+        let batch = Arc::new(batch.clone().in_order());
+        self.ahead.expect(Arc::clone(&batch));
+        *self.coming.lock().unwrap() = Some(batch);
+        Ok(())
+    }
+
+    fn drop_before(&self, keyspace: Keyspace, bucket: Bucket) -> Result<u64, StoreError> {
+        self.arrive();
+        self.ahead.drop_before(keyspace, bucket)
+    }
+
+    fn scrub(&self, keyspace: Keyspace) -> Result<(), StoreError> {
+        self.arrive();
+        self.ahead.scrub(keyspace)
+    }
+}
+
+#[test]
+fn a_batch_on_its_way_is_read_as_if_it_had_arrived() {
+    run(|| {
+        let store: Arc<dyn Store> = Arc::new(Memory::new());
+        let ahead = Ahead::new(Arc::clone(&store));
+        Arc::new(Late { store, ahead, coming: Mutex::default() })
+    });
+}
+
 const ALL: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Unbounded, Bound::Unbounded);
 
 fn commit(store: &Arc<dyn Store>, fill: impl FnOnce(&mut Batch) -> &mut Batch) -> Result<(), StoreError> {
     let mut batch = Batch::new();
     fill(&mut batch);
-    store.commit(batch)
+    store.commit(&batch)
 }
 
 fn everything(store: &Arc<dyn Store>, keyspace: Keyspace) -> Vec<(Bytes, Bytes)> {
@@ -159,7 +237,7 @@ fn a_batch_that_is_refused_changes_nothing(store: &Arc<dyn Store>) {
         assert!(!refused.unwrap_err().is_transient());
         assert!(everything(store, Keyspace::Meta).is_empty());
     }
-    store.commit(Batch::new()).unwrap();
+    store.commit(&Batch::new()).unwrap();
 }
 
 fn ranges_keep_order_bounds_and_limit(store: &Arc<dyn Store>) {
@@ -268,7 +346,7 @@ fn any_batches_leave_what_a_plain_map_would_hold(store: &Arc<dyn Store>) {
                         }
                     }
                 }
-                store.commit(batch).unwrap();
+                store.commit(&batch).unwrap();
             }
             for keyspace in Keyspace::ALL {
                 let expected: Vec<_> = model.iter().filter(|((of, _), _)| *of == keyspace).collect();

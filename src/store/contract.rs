@@ -35,7 +35,7 @@ pub trait Store: Send + Sync {
 
     /// Makes the changes of the batch true together, if all its requirements hold. When it returns `Ok` they survive a power cut; when
     /// it returns an error other than [`StoreError::Unavailable`] nothing changed.
-    fn commit(&self, batch: Batch) -> Result<(), StoreError>;
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
 
     /// Forgets all keys of a bucketed keyspace in buckets below `bucket`, in time that does not depend on how many there are. Returns
     /// how many buckets went.

@@ -7,7 +7,7 @@
 //! Destroying deletes the wrapped key in the batch of the erasure; what it sealed stays where it is and can no longer be read by anybody.
 //! A subject that comes back gets a new key under a new id. **Invariant:** a destroyed key is never handed out again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,8 +71,8 @@ impl From<SealFailed> for KeyError {
 const MAX_FRESH: usize = Batch::MAX_CHANGES;
 
 /// The data keys of a store.
-pub struct Keys<S: ?Sized> {
-    store: Arc<S>,
+pub struct Keys {
+    store: Arc<dyn Store>,
     masters: MasterKeys,
     entropy: Arc<dyn Entropy>,
     known: Mutex<Known>,
@@ -86,12 +86,14 @@ struct Known {
     /// Subjects whose destruction has not been settled.
     going: HashSet<SubjectId>,
     /// What was made fresh, and what is going, in order.
-    since: Vec<(SubjectId, Change)>,
+    since: VecDeque<(SubjectId, Change)>,
+    /// How many of them were settled and are not in `since` any more.
+    settled: usize,
 }
 
 #[derive(Clone, Copy)]
 enum Change {
-    Made,
+    Made(KeyId),
     Destroyed,
 }
 
@@ -99,21 +101,21 @@ enum Change {
 #[derive(Clone, Copy, Debug)]
 pub struct Mark(usize);
 
-impl<S: Store + ?Sized> Keys<S> {
+impl Keys {
     /// Opens the keys of a store; `cached` unwrapped keys at most are kept in memory (about 200 bytes each). Fails with
     /// [`KeyError::UnknownMaster`] at once when the configured master keys are not those of this store.
     pub fn open(
-        store: Arc<S>,
+        store: Arc<dyn Store>,
         masters: MasterKeys,
         entropy: Arc<dyn Entropy>,
         cached: usize,
-    ) -> Result<Keys<S>, KeyError> {
+    ) -> Result<Keys, KeyError> {
         let first = store.range(Keyspace::Keys, Bound::Unbounded, Bound::Unbounded, 1)?;
         if let [(key, row)] = first.as_slice() {
             let subject = data_key::decode(key).ok_or_else(|| malformed(key))?;
             masters.unwrap(subject, &WrappedKey::decode(row).ok_or_else(|| malformed(key))?)?;
         }
-        let known = Known { cache: Lru::new(cached), fresh: HashMap::new(), going: HashSet::new(), since: Vec::new() };
+        let known = Known { cache: Lru::new(cached), fresh: HashMap::new(), going: HashSet::new(), since: VecDeque::new(), settled: 0 };
         Ok(Keys { store, masters, entropy, known: Mutex::new(known) })
     }
 
@@ -143,7 +145,7 @@ impl<S: Store + ?Sized> Keys<S> {
         }
         batch.put(Keyspace::Keys, data_key::encode(subject), row.clone());
         known.fresh.insert(subject, (key.clone(), row));
-        known.since.push((subject, Change::Made));
+        known.since.push_back((subject, Change::Made(key.id())));
         Ok(key)
     }
 
@@ -198,7 +200,7 @@ impl<S: Store + ?Sized> Keys<S> {
         known.cache.remove(&subject);
         known.fresh.remove(&subject);
         if known.going.insert(subject) {
-            known.since.push((subject, Change::Destroyed));
+            known.since.push_back((subject, Change::Destroyed));
         }
         batch.delete(Keyspace::Keys, data_key::encode(subject));
         Ok(())
@@ -206,16 +208,18 @@ impl<S: Store + ?Sized> Keys<S> {
 
     /// Where new and destroyed keys stand, for [`rewind`](Keys::rewind).
     pub fn mark(&self) -> Mark {
-        Mark(self.known().since.len())
+        let known = self.known();
+        Mark(known.settled.saturating_add(known.since.len()))
     }
 
     /// What went into a batch since the mark was taken out of it again: the keys made since then will not be durable, and
     /// those destroyed stay.
     pub fn rewind(&self, mark: Mark) {
         let known = &mut *self.known();
-        for (subject, change) in known.since.drain(mark.0.min(known.since.len())..) {
+        let from = mark.0.saturating_sub(known.settled).min(known.since.len());
+        for (subject, change) in known.since.drain(from..) {
             match change {
-                Change::Made => {
+                Change::Made(_) => {
                     known.fresh.remove(&subject);
                 }
                 Change::Destroyed => {
@@ -225,18 +229,39 @@ impl<S: Store + ?Sized> Keys<S> {
         }
     }
 
-    /// Says whether the batch that used new keys or destroyed some was committed. After an error whose outcome is unknown say `false`:
-    /// the store is asked again.
+    /// Says whether the batches that used new keys or destroyed some were committed, all of them. After an error whose outcome is unknown
+    /// say `false`: the store is asked again.
     pub fn settle(&self, committed: bool) {
-        let mut known = self.known();
-        let fresh = std::mem::take(&mut known.fresh);
-        known.going.clear();
-        known.since.clear();
         if committed {
-            for (subject, (key, _)) in fresh {
-                known.cache.insert(subject, key);
+            return self.settle_to(self.mark());
+        }
+        let known = &mut *self.known();
+        known.fresh.clear();
+        known.going.clear();
+        known.settled = known.settled.saturating_add(known.since.len());
+        known.since.clear();
+    }
+
+    /// Says that the batches that used new keys or destroyed some before the mark was taken were committed.
+    pub fn settle_to(&self, mark: Mark) {
+        let known = &mut *self.known();
+        let settled = mark.0.saturating_sub(known.settled).min(known.since.len());
+        for (subject, change) in known.since.drain(..settled) {
+            match change {
+                // A later batch may have destroyed it and made another.
+                Change::Made(id) => {
+                    if known.fresh.get(&subject).is_some_and(|(key, _)| key.id() == id)
+                        && let Some((key, _)) = known.fresh.remove(&subject)
+                    {
+                        known.cache.insert(subject, key);
+                    }
+                }
+                Change::Destroyed => {
+                    known.going.remove(&subject);
+                }
             }
         }
+        known.settled = known.settled.saturating_add(settled);
     }
 
     /// Wraps up to `limit` keys, from `from` on, under the current master key in this batch, where another wraps them now. Returns where to
@@ -279,7 +304,7 @@ impl<S: Store + ?Sized> Keys<S> {
     }
 }
 
-impl<S: ?Sized> fmt::Debug for Keys<S> {
+impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         write!(f, "Keys({} cached, {} fresh, {:?})", known.cache.len(), known.fresh.len(), self.masters)
@@ -303,24 +328,24 @@ mod tests {
         MasterKey::new(Zeroizing::new([byte; 32]))
     }
 
-    fn open_with(store: &Arc<Memory>, masters: MasterKeys, seed: u64) -> Result<Keys<Memory>, KeyError> {
-        Keys::open(Arc::clone(store), masters, Arc::new(SeededEntropy::new(seed)), 2)
+    fn open_with(store: &Arc<Memory>, masters: MasterKeys, seed: u64) -> Result<Keys, KeyError> {
+        Keys::open(Arc::<Memory>::clone(store), masters, Arc::new(SeededEntropy::new(seed)), 2)
     }
 
-    fn keys(store: &Arc<Memory>, seed: u64) -> Keys<Memory> {
+    fn keys(store: &Arc<Memory>, seed: u64) -> Keys {
         open_with(store, MasterKeys::new(master(1), vec![]), seed).unwrap()
     }
 
     /// Seals one text for a subject and commits.
-    fn sealed(keys: &Keys<Memory>, subject: SubjectId, seq: u64, text: &[u8]) -> Vec<u8> {
+    fn sealed(keys: &Keys, subject: SubjectId, seq: u64, text: &[u8]) -> Vec<u8> {
         let (mut out, mut batch) = (Vec::new(), Batch::new());
         keys.seal(&mut out, subject, Place::Record { seq, part: 0 }, text, &mut batch).unwrap();
-        keys.store.commit(batch).unwrap();
+        keys.store.commit(&batch).unwrap();
         keys.settle(true);
         out
     }
 
-    fn opened(keys: &Keys<Memory>, seq: u64, sealed: &[u8]) -> Option<Vec<u8>> {
+    fn opened(keys: &Keys, seq: u64, sealed: &[u8]) -> Option<Vec<u8>> {
         let opened = keys.open_record(seq, sealed).unwrap();
         opened[0].1.text().map(<[u8]>::to_vec)
     }
@@ -340,7 +365,7 @@ mod tests {
         keys.seal(&mut out, ANN, Place::Record { seq: 1, part: 0 }, b"ann", &mut batch).unwrap();
         keys.seal(&mut out, BOB, Place::Record { seq: 1, part: 1 }, b"bob", &mut batch).unwrap();
         keys.destroy(ANN, &mut batch).unwrap();
-        store.commit(batch).unwrap();
+        store.commit(&batch).unwrap();
         keys.settle(true);
 
         let opened = keys.open_record(1, &out).unwrap();
@@ -359,7 +384,7 @@ mod tests {
         let mut batch = Batch::new();
         keys.destroy(ANN, &mut batch).unwrap();
         assert_eq!(opened(&keys, 1, &part), None, "gone from the moment it was asked for");
-        store.commit(batch).unwrap();
+        store.commit(&batch).unwrap();
         keys.settle(true);
         assert_eq!(opened(&keys, 1, &part), None);
         assert!(store.get(Keyspace::Keys, &data_key::encode(ANN)).unwrap().is_none());
@@ -407,7 +432,7 @@ mod tests {
         let (mut new, mut batch) = (Vec::new(), Batch::new());
         keys.destroy(ANN, &mut batch).unwrap();
         keys.seal(&mut new, ANN, Place::Record { seq: 2, part: 0 }, b"new", &mut batch).unwrap();
-        store.commit(batch).unwrap();
+        store.commit(&batch).unwrap();
         keys.settle(true);
         assert_eq!(opened(&keys, 1, &old), None);
         assert_eq!(opened(&keys, 2, &new).as_deref(), Some(&b"new"[..]));
@@ -427,10 +452,33 @@ mod tests {
         // Not settled yet: the next batch brings the same key along, and either may be the one that is committed.
         let mut next = Batch::new();
         assert_eq!(keys.data_key(ANN, &mut next).unwrap().id(), second.id());
-        store.commit(next).unwrap();
+        store.commit(&next).unwrap();
         keys.settle(true);
         assert_eq!(keys.data_key(ANN, &mut Batch::new()).unwrap().id(), second.id());
-        assert!(store.commit(batch).is_err(), "the batch that made the key expects that there is none");
+        assert!(store.commit(&batch).is_err(), "the batch that made the key expects that there is none");
+    }
+
+    #[test]
+    fn while_one_batch_is_on_its_way_the_next_one_has_keys_of_its_own() {
+        let store = Arc::new(Memory::new());
+        let keys = keys(&store, 1);
+        let (mut one, mut two) = (Batch::new(), Batch::new());
+        let first = keys.data_key(ANN, &mut one).unwrap();
+        let after_one = keys.mark();
+        keys.destroy(ANN, &mut two).unwrap();
+        let second = keys.data_key(ANN, &mut two).unwrap();
+        let mark = keys.mark();
+        keys.data_key(BOB, &mut two).unwrap();
+        store.commit(&one).unwrap();
+        keys.settle_to(after_one);
+
+        assert_eq!(keys.data_key(ANN, &mut two).unwrap().id(), second.id(), "not the first, which is destroyed");
+        keys.rewind(mark);
+        store.commit(&two).unwrap();
+        keys.settle(true);
+        let after = self::keys(&store, 2);
+        assert_eq!(after.data_key(ANN, &mut Batch::new()).unwrap().id(), second.id());
+        assert_ne!(first.id(), second.id());
     }
 
     #[test]
@@ -440,7 +488,7 @@ mod tests {
         let mut batch = Batch::new();
         here.data_key(ANN, &mut batch).unwrap();
         sealed(&there, ANN, 1, b"hello");
-        assert!(matches!(store.commit(batch), Err(StoreError::Unmet { keyspace: Keyspace::Keys, .. })));
+        assert!(matches!(store.commit(&batch), Err(StoreError::Unmet { keyspace: Keyspace::Keys, .. })));
     }
 
     #[test]
@@ -466,7 +514,7 @@ mod tests {
         while let Some(subject) = from {
             let mut batch = Batch::new();
             from = both.rewrap(subject, 2, &mut batch).unwrap();
-            store.commit(batch).unwrap();
+            store.commit(&batch).unwrap();
             steps += 1;
         }
         assert_eq!(steps, 3);

@@ -32,6 +32,43 @@ pub struct LogBatch {
     pub rows: Batch,
 }
 
+/// An append, put together: what becomes durable, and under which conditions.
+#[derive(Debug)]
+pub struct Append {
+    expected: u64,
+    next: u64,
+    epoch: u64,
+    batch: Arc<Batch>,
+}
+
+impl Append {
+    /// Puts an append together; `None` where `expected` is no place in a log: the first record is [`FIRST_SEQ`].
+    pub fn new(expected: u64, epoch: u64, batch: LogBatch) -> Option<Append> {
+        let next = expected.checked_add(batch.entries.len() as u64).filter(|_| expected >= FIRST_SEQ)?;
+        let mut commit = Batch::new();
+        commit.require(Keyspace::Meta, MetaKey::Epoch.encode(), Expected::Value(epoch_value(epoch)));
+        if expected > FIRST_SEQ {
+            commit.require(Keyspace::Log, LogKey(expected - 1).encode(), Expected::Present);
+        }
+        commit.require(Keyspace::Log, LogKey(expected).encode(), Expected::Absent);
+        for (seq, entry) in (expected..next).zip(batch.entries) {
+            commit.put(Keyspace::Log, LogKey(seq).encode(), entry);
+        }
+        commit.append(batch.rows);
+        Some(Append { expected, next, epoch, batch: Arc::new(commit.in_order()) })
+    }
+
+    /// The sequence number that comes next when it is durable.
+    pub fn next_seq(&self) -> u64 {
+        self.next
+    }
+
+    /// What changes, each key once, in the order of their places.
+    pub fn batch(&self) -> &Arc<Batch> {
+        &self.batch
+    }
+}
+
 /// The log of a store.
 pub struct Log<S: ?Sized> {
     store: Arc<S>,
@@ -49,31 +86,21 @@ impl<S: Store + ?Sized> Log<S> {
     /// After [`StoreError::Unavailable`] the batch may have landed all the same; appending it again then answers with
     /// [`AppendError::Conflict`], and reading from `expected_seq` shows what is there.
     pub fn append(&self, expected_seq: u64, epoch: u64, batch: LogBatch) -> Result<u64, AppendError> {
-        let mut commit = Batch::new();
-        let epoch_key = MetaKey::Epoch.encode();
-        commit.require(Keyspace::Meta, epoch_key.as_slice(), Expected::Value(epoch_value(epoch)));
-        match expected_seq {
-            0 => return Err(AppendError::Conflict { expected: 0, next: self.next_seq()? }),
-            FIRST_SEQ => {}
-            _ => {
-                commit.require(Keyspace::Log, LogKey(expected_seq - 1).encode(), Expected::Present);
-            }
+        match Append::new(expected_seq, epoch, batch) {
+            Some(append) => self.commit(&append),
+            None => Err(AppendError::Conflict { expected: expected_seq, next: self.next_seq()? }),
         }
-        commit.require(Keyspace::Log, LogKey(expected_seq).encode(), Expected::Absent);
-        let Some(next) = expected_seq.checked_add(batch.entries.len() as u64) else {
-            return Err(AppendError::Conflict { expected: expected_seq, next: self.next_seq()? });
-        };
-        for (seq, entry) in (expected_seq..next).zip(batch.entries) {
-            commit.put(Keyspace::Log, LogKey(seq).encode(), entry);
-        }
-        commit.append(batch.rows);
-        match self.store.commit(commit) {
-            Ok(()) => Ok(next),
-            Err(StoreError::Unmet { keyspace: Keyspace::Meta, key }) if key == epoch_key => {
-                Err(AppendError::Fenced { epoch, highest: self.epoch()? })
+    }
+
+    /// [`append`](Log::append) of what was put together before.
+    pub fn commit(&self, append: &Append) -> Result<u64, AppendError> {
+        match self.store.commit(&append.batch) {
+            Ok(()) => Ok(append.next),
+            Err(StoreError::Unmet { keyspace: Keyspace::Meta, key }) if key == MetaKey::Epoch.encode() => {
+                Err(AppendError::Fenced { epoch: append.epoch, highest: self.epoch()? })
             }
             Err(StoreError::Unmet { keyspace: Keyspace::Log, .. }) => {
-                Err(AppendError::Conflict { expected: expected_seq, next: self.next_seq()? })
+                Err(AppendError::Conflict { expected: append.expected, next: self.next_seq()? })
             }
             Err(other) => Err(AppendError::Store(other)),
         }
@@ -89,7 +116,7 @@ impl<S: Store + ?Sized> Log<S> {
             let mut batch = Batch::new();
             batch.require(Keyspace::Meta, key.as_slice(), expected);
             batch.put(Keyspace::Meta, key.as_slice(), epoch_value(claimed));
-            match self.store.commit(batch) {
+            match self.store.commit(&batch) {
                 Ok(()) => return Ok(claimed),
                 // Somebody else claimed in between, so the epoch has grown and this ends.
                 Err(StoreError::Unmet { .. }) => {}

@@ -56,7 +56,7 @@ impl Store for Memory {
         Ok(last.map(|(key, value)| (key.clone(), value.clone())))
     }
 
-    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
         let mut rows = self.rows();
         for requirement in batch.requirements() {

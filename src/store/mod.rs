@@ -4,6 +4,7 @@
 //! engine is under it. [`rows`] is the catalogue of what is stored where.
 //!
 //! - [`Store`] is what an engine offers; [`Embedded`] keeps a directory, [`Memory`] keeps nothing.
+//! - [`Ahead`] is a store with the batch that is on its way into it, for whoever goes on thinking meanwhile.
 //! - [`Log`] is the numbered sequence of records on top of any store; [`Frame`] is the shape of one record's bytes.
 //! - [`Keys`] holds one data key per subject, [`seal`] uses them, [`Vault`] keeps secrets under them.
 //!
@@ -12,6 +13,7 @@
 //! **Invariant:** the bytes of a frame, of a sealed part and of every key in [`rows`] are written down where they are encoded, and
 //! tests hold fixed examples of them: what one version wrote, every later version reads.
 
+mod ahead;
 mod batch;
 mod contract;
 mod embedded;
@@ -32,6 +34,7 @@ mod vault;
 #[cfg(test)]
 mod conformance;
 
+pub use ahead::Ahead;
 pub use batch::{Batch, Change, Expected, Requirement};
 pub use contract::Store;
 pub use embedded::{Embedded, Settings};
@@ -40,7 +43,7 @@ pub use error::{AppendError, StoreError};
 pub use frame::{Frame, FrameDraft, FrameError};
 pub use keys::{KeyError, Keys, Mark};
 pub use keyspace::{Bucket, Keyspace, describe, pretty};
-pub use log::{FIRST_SEQ, Log, LogBatch};
+pub use log::{Append, FIRST_SEQ, Log, LogBatch};
 pub use master::{MasterKey, MasterKeyId, MasterKeys};
 pub use memory::Memory;
 pub use subject::{DataKey, KeyId, SubjectId};

@@ -59,15 +59,20 @@ impl fmt::Debug for SecretBytes {
 }
 
 /// The secrets of a store.
-#[derive(Debug)]
-pub struct Vault<S: ?Sized> {
-    store: Arc<S>,
-    keys: Arc<Keys<S>>,
+pub struct Vault {
+    store: Arc<dyn Store>,
+    keys: Arc<Keys>,
 }
 
-impl<S: Store + ?Sized> Vault<S> {
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault")
+    }
+}
+
+impl Vault {
     /// The vault of a store, sealed under these keys (which must be of the same store).
-    pub fn new(store: Arc<S>, keys: Arc<Keys<S>>) -> Vault<S> {
+    pub fn new(store: Arc<dyn Store>, keys: Arc<Keys>) -> Vault {
         Vault { store, keys }
     }
 
@@ -173,17 +178,17 @@ mod tests {
 
     const ANN: SubjectId = SubjectId([1; 16]);
 
-    fn vault() -> Vault<Memory> {
-        let store = Arc::new(Memory::new());
+    fn vault() -> Vault {
+        let store: Arc<dyn Store> = Arc::new(Memory::new());
         let masters = MasterKeys::new(MasterKey::new(Zeroizing::new([1; 32])), vec![]);
         let keys = Keys::open(Arc::clone(&store), masters, Arc::new(SeededEntropy::new(1)), 10).unwrap();
         Vault::new(store, Arc::new(keys))
     }
 
-    fn commit(vault: &Vault<Memory>, fill: impl FnOnce(&mut Batch)) {
+    fn commit(vault: &Vault, fill: impl FnOnce(&mut Batch)) {
         let mut batch = Batch::new();
         fill(&mut batch);
-        vault.store.commit(batch).unwrap();
+        vault.store.commit(&batch).unwrap();
         vault.keys.settle(true);
     }
 
@@ -195,7 +200,7 @@ mod tests {
         jiff::Timestamp::from_second(second).unwrap()
     }
 
-    fn rows(vault: &Vault<Memory>) -> usize {
+    fn rows(vault: &Vault) -> usize {
         vault.store.range(Keyspace::Vault, Bound::Unbounded, Bound::Unbounded, 100).unwrap().len()
     }
 

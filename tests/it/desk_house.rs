@@ -48,7 +48,7 @@ queue_attribute = "tandem_queue"
 
 pub(crate) struct DeskHouse {
     pub(crate) store: Arc<Memory>,
-    pub(crate) keys: Arc<Keys<Memory>>,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) desk: Desk,
     pub(crate) setup: Setup,
@@ -95,16 +95,16 @@ impl DeskHouse {
     pub(crate) fn open_with(setup: Setup, rules: &str) -> Self {
         let store = Arc::new(Memory::new());
         let masters = || MasterKeys::new(MasterKey::new(Zeroizing::new([7; 32])), vec![]);
-        let keys = Keys::open(Arc::clone(&store), masters(), Arc::new(SeededEntropy::new(1)), 100).unwrap();
+        let keys = Keys::open(Arc::<Memory>::clone(&store), masters(), Arc::new(SeededEntropy::new(1)), 100).unwrap();
         let clock = Arc::new(SetClock::at("2026-01-01T12:00:00Z".parse().unwrap()));
         Self::over(store, Arc::new(keys), clock, setup, rules)
     }
 
-    fn over(store: Arc<Memory>, keys: Arc<Keys<Memory>>, clock: Arc<SetClock>, setup: Setup, rules: &str) -> Self {
+    fn over(store: Arc<Memory>, keys: Arc<Keys>, clock: Arc<SetClock>, setup: Setup, rules: &str) -> Self {
         let (desk, thread) = desk::open(
             setup.clone(),
             Arc::new(Rules::parse("rules.toml", rules).unwrap()),
-            Arc::clone(&store),
+            Arc::<Memory>::clone(&store),
             Arc::clone(&keys),
             Arc::clone(&clock) as Arc<dyn Clock>,
         )

@@ -43,13 +43,14 @@ fn read(text: &str) -> Arc<Memory> {
         let [keyspace, key, value] = parts[..] else { panic!("a row has three parts") };
         let mut batch = Batch::new();
         batch.put(keyspace.parse().unwrap(), hex::decode(key).unwrap(), hex::decode(value).unwrap());
-        store.commit(batch).unwrap();
+        store.commit(&batch).unwrap();
     }
     Arc::new(store)
 }
 
 /// Every aggregate of a log, folded by recovery alone.
 fn folded(store: &Arc<Memory>) -> Value {
+    let at_rest: Arc<dyn Store> = Arc::<Memory>::clone(store);
     let keys = keys(store, 1000);
     let entries = Log::new(Arc::clone(store)).read(1, usize::MAX, usize::MAX).unwrap();
     let mut interactions: BTreeMap<String, Value> = BTreeMap::new();
@@ -58,11 +59,11 @@ fn folded(store: &Arc<Memory>) -> Value {
         if let Owner::Interaction(id) = Record::decode_plain(&bytes).unwrap().owner
             && !interactions.contains_key(&id.to_string())
         {
-            let it = interaction_at_rest(id, known, store, &keys).unwrap().unwrap();
+            let it = interaction_at_rest(id, known, &at_rest, &keys).unwrap().unwrap();
             interactions.insert(id.to_string(), serde_json::to_value(it).unwrap());
         }
     }
-    json!({ "interactions": interactions, "house": house_at_rest(store, &keys).unwrap() })
+    json!({ "interactions": interactions, "house": house_at_rest(&at_rest, &keys).unwrap() })
 }
 
 /// Whether all that was recorded is found; where not, says where.
@@ -131,7 +132,7 @@ async fn what_an_earlier_version_left_unwatched_is_watched() {
         let clock = Arc::new(SetClock::at("2026-01-01T12:00:00Z".parse().unwrap()));
         let rules = Arc::new(Rules::parse("rules.toml", RULES).unwrap());
         let (desk, thread) =
-            desk::open(setup(Settings::default(), true), rules, Arc::clone(&store), keys(&store, 1002), clock).unwrap();
+            desk::open(setup(Settings::default(), true), rules, Arc::<Memory>::clone(&store), keys(&store, 1002), clock).unwrap();
         for id in recorded["interactions"].as_object().unwrap().keys() {
             let it = desk.interaction(InteractionId(id.parse().unwrap())).await.unwrap().unwrap();
             if it.closed.is_none() && it.placements.is_empty() {
@@ -156,7 +157,7 @@ async fn recovery_decides_nothing_again() {
         let clock = Arc::new(SetClock::at("2026-01-01T12:00:00Z".parse().unwrap()));
         let rules = Arc::new(Rules::parse("rules.toml", &other).unwrap());
         let (desk, thread) =
-            desk::open(setup(Settings::default(), true), rules, Arc::clone(&store), keys(&store, 1001), clock).unwrap();
+            desk::open(setup(Settings::default(), true), rules, Arc::<Memory>::clone(&store), keys(&store, 1001), clock).unwrap();
         for (id, state) in recorded["interactions"].as_object().unwrap() {
             let it = desk.interaction(InteractionId(id.parse().unwrap())).await.unwrap().unwrap();
             let found = serde_json::to_value(&it).unwrap();

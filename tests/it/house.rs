@@ -139,7 +139,7 @@ impl Store for Moody {
         self.inner.last(keyspace)
     }
 
-    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         if self.refuses.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable { during: "writing", source: "no space left on device".into() });
         }

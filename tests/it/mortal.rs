@@ -80,7 +80,7 @@ impl Store for Mortal {
         self.durable.last(keyspace)
     }
 
-    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         assert!(!self.is_dead(), "a process that stopped does not commit");
         let n = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
         if self.death == Death::Before(n) {

@@ -90,7 +90,7 @@ impl Play {
                 let rules = Arc::new(Rules::parse("rules.toml", RULES).unwrap());
                 let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
                 let keys = keys(&store, self.lives);
-                desk::open(self.setup.clone(), rules, Arc::clone(&store), keys, clock).unwrap()
+                desk::open(self.setup.clone(), rules, Arc::<Mortal>::clone(&store), keys, clock).unwrap()
             }));
             if let Ok((desk, thread)) = opened {
                 self.life = Some(Life { store, desk, thread });
@@ -322,10 +322,10 @@ impl Decode for Door {
     }
 }
 
-pub(crate) fn keys<S: Store>(store: &Arc<S>, life: u64) -> Arc<Keys<S>> {
+pub(crate) fn keys<S: Store + 'static>(store: &Arc<S>, life: u64) -> Arc<Keys> {
     let masters = MasterKeys::new(MasterKey::new(Zeroizing::new([7; 32])), vec![]);
     // Every life draws other nonces.
-    Arc::new(Keys::open(Arc::clone(store), masters, Arc::new(SeededEntropy::new(life)), 100).unwrap())
+    Arc::new(Keys::open(Arc::<S>::clone(store), masters, Arc::new(SeededEntropy::new(life)), 100).unwrap())
 }
 
 fn envelope(told: &Told) -> Work {

@@ -303,7 +303,7 @@ impl Town {
     }
 
     /// The data keys, as whoever has the master key can open them.
-    fn keys(&self, store: &Arc<dyn Store>) -> Keys<dyn Store> {
+    fn keys(&self, store: &Arc<dyn Store>) -> Keys {
         let text = std::fs::read_to_string(self.path("master.key")).unwrap();
         let mut master = Zeroizing::new([0; 32]);
         hex::decode_to_slice(text.trim(), master.as_mut_slice()).unwrap();

@@ -117,18 +117,18 @@ impl Store for Embedded {
         self.read(|engine| engine.last(keyspace))
     }
 
-    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         batch.check()?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if writer.is_down {
             self.revive(&mut writer)?;
         }
-        let written = match self.write(&batch) {
+        let written = match self.write(batch) {
             // The engine had given up between two commits, over a flush. Nothing of this batch was written: try it on a new one.
             Err(WriteError::GaveUp) => {
                 writer.is_down = true;
                 self.revive(&mut writer)?;
-                self.write(&batch)
+                self.write(batch)
             }
             written => written,
         };
@@ -227,13 +227,13 @@ mod tests {
             let mut batch = Batch::new();
             batch.put(Keyspace::Keys, number.to_be_bytes(), value(number));
             batch.put(Keyspace::Refs, number.to_be_bytes(), vec![7; 100]);
-            store.commit(batch).unwrap();
+            store.commit(&batch).unwrap();
         }
         let mut batch = Batch::new();
         for number in (0..2000u32).step_by(100) {
             batch.delete(Keyspace::Keys, number.to_be_bytes());
         }
-        store.commit(batch).unwrap();
+        store.commit(&batch).unwrap();
         assert!(holds(directory.path(), &value(1900)), "deleting alone does not remove it, or this test shows nothing");
 
         store.scrub(Keyspace::Keys).unwrap();
@@ -246,7 +246,7 @@ mod tests {
         }
         let mut batch = Batch::new();
         batch.put(Keyspace::Keys, "again", "1");
-        store.commit(batch).unwrap();
+        store.commit(&batch).unwrap();
         drop(store);
         let store = Embedded::open(directory.path(), Settings::default()).unwrap();
         assert!(store.contains(Keyspace::Keys, b"again").unwrap());

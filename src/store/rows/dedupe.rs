@@ -128,7 +128,7 @@ mod tests {
         let key = DedupeKey { day: Day(100), digest: [7; 16] };
         let mut batch = Batch::new();
         batch.put(Keyspace::Dedupe, key.encode(), 42u64.to_be_bytes().to_vec());
-        store.commit(batch).unwrap();
+        store.commit(&batch).unwrap();
 
         assert_eq!(taken_by(&store, [7; 16], Day(100)).unwrap(), Some(42));
         assert_eq!(taken_by(&store, [7; 16], Day(108)).unwrap(), Some(42));
