@@ -6,10 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
+use crate::hub::HUB;
+
 /// Conversations that are open at once.
 const OPEN: u64 = 2_000;
 /// Events of a conversation: messages, and its end.
 const EVENTS: u64 = 25;
+
+/// Who writes.
+#[derive(Clone, Copy, PartialEq)]
+enum Writers {
+    /// The customer opens it, one conversation an event.
+    Openings,
+    /// The customer alone: every event has to be relayed.
+    Customer,
+    /// The customer and, in turn, the hub for the agent: what it wrote is reported to it like everything in the thread.
+    Both,
+}
 /// A message of ordinary length.
 const WORDS: &str = "I ordered the green one two weeks ago and what came this morning is blue and one of its corners is \
 broken, so I would like to send it back or get another one, whichever is quicker. The order number is on the slip.";
@@ -19,24 +32,26 @@ broken, so I would like to send it back or get another one, whichever is quicker
 pub(crate) struct Script {
     /// Keeps the threads of one script apart from those of another.
     name: u64,
-    openings: bool,
+    writers: Writers,
     /// The number of the next event.
     pub(crate) next: Arc<AtomicU64>,
 }
 
 impl Script {
-    /// Conversations of many events, many at once; at any time a few begin and a few end.
+    /// Conversations of many events, many at once; at any time a few begin and a few end. Each message is reported once,
+    /// as the filter in the README has it.
     pub(crate) fn conversations(name: u64) -> Self {
-        Script { name, openings: false, next: Arc::new(AtomicU64::new(1_000_000_000)) }
+        Script { name, writers: Writers::Both, next: Arc::new(AtomicU64::new(1_000_000_000)) }
+    }
+
+    /// Conversations in which nobody answers.
+    pub(crate) fn monologues(name: u64) -> Self {
+        Script { writers: Writers::Customer, ..Script::conversations(name) }
     }
 
     /// Every event opens a conversation.
     pub(crate) fn openings(name: u64) -> Self {
-        Script { name, openings: true, next: Arc::new(AtomicU64::new(0)) }
-    }
-
-    pub(crate) fn is_conversations(&self) -> bool {
-        !self.openings
+        Script { name, writers: Writers::Openings, next: Arc::new(AtomicU64::new(0)) }
     }
 
     /// The next requests of `size` events each, in order. The numbers are taken from `next`.
@@ -59,10 +74,11 @@ impl Script {
         let (round, slot) = (number / OPEN, number % OPEN);
         // Every conversation is somewhere else in its course.
         let place = round + slot % EVENTS;
-        let (thread, ends) = match self.openings {
-            true => (number, false),
-            false => (place / EVENTS * OPEN + slot, place % EVENTS == EVENTS - 1),
+        let (thread, ends) = match self.writers {
+            Writers::Openings => (number, false),
+            _ => (place / EVENTS * OPEN + slot, place % EVENTS == EVENTS - 1),
         };
+        let is_answer = self.writers == Writers::Both && place % EVENTS % 2 == 1;
         let (name, topic) = (
             self.name,
             "/subscriptions/6f1c3a52-6d0e-4d3f-9a51-d1b0b7a3a001/resourceGroups/contact-centre/\
@@ -75,6 +91,11 @@ impl Script {
             write!(
                 body,
                 r#"{{"id":"{id}","topic":"{topic}","subject":"thread/{thread}/deletedBy/{user}","data":{{"deletedByCommunicationIdentifier":{{"rawId":"{user}","kind":"communicationUser","communicationUser":{{"id":"{user}"}}}},"deleteTime":"{now}","createTime":"{now}","version":{number},"threadId":"{thread}","transactionId":"t.{number}"}},"eventType":"Microsoft.Communication.ChatThreadDeleted","dataVersion":"1.0","metadataVersion":"1","eventTime":"{now}"}}"#
+            )
+        } else if is_answer {
+            write!(
+                body,
+                r#"{{"id":"{id}","topic":"{topic}","subject":"thread/{thread}/sender/{HUB}","data":{{"messageBody":"{WORDS}","messageId":"{number}","metadata":{{"tandem":"{id}"}},"senderId":"{HUB}","senderCommunicationIdentifier":{{"rawId":"{HUB}","kind":"communicationUser","communicationUser":{{"id":"{HUB}"}}}},"senderDisplayName":"Alex","composeTime":"{now}","type":"Text","version":"{number}","transactionId":"t.{number}","threadId":"{thread}"}},"eventType":"Microsoft.Communication.ChatMessageReceivedInThread","dataVersion":"1.0","metadataVersion":"1","eventTime":"{now}"}}"#
             )
         } else {
             write!(

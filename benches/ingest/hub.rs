@@ -31,7 +31,7 @@ use crate::baseline::start;
 use crate::events::number_in;
 
 const SECRET: &str = "a-secret-of-the-bench-0123456789";
-const HUB: &str = "8:acs:1a7de350-0000-4000-8000-0000000000ac_00000000-0000-0000-0000-00000000a0b0";
+pub(crate) const HUB: &str = "8:acs:1a7de350-0000-4000-8000-0000000000ac_00000000-0000-0000-0000-00000000a0b0";
 /// Workers of the cloud that does everything at once, and commands that each of them takes at once: more than a commit owes,
 /// or what is owed would pile up behind them.
 const WORKERS: usize = 4;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
+use crate::events::Script;
 use crate::hub::Carried;
 
 /// Connections.
@@ -52,19 +53,25 @@ impl Load {
 
     /// As fast as answers come.
     pub(crate) async fn run(&self, requests: Vec<Bytes>) -> Figures {
-        self.drive(requests, |_| None, None).await
+        self.drive(move |request| requests.get(request).cloned(), |_| None, None).await
+    }
+
+    /// As fast as answers come; requests are written when they are sent.
+    pub(crate) async fn run_on(&self, script: Script, requests: usize, size: u64) {
+        let write = move |request| (request < requests).then(|| script.requests(&script.next, 1, size).remove(0));
+        self.drive(write, |_| None, None).await;
     }
 
     /// At a given rate, whether answers come or not.
     pub(crate) async fn paced(&self, requests: Vec<Bytes>, rate: f64, carried: &Arc<Carried>) -> Figures {
         let start = Instant::now();
         let due = move |request: usize| Some(start + Duration::from_secs_f64(request as f64 / rate));
-        self.drive(requests, due, Some(Arc::clone(carried))).await
+        self.drive(move |request| requests.get(request).cloned(), due, Some(Arc::clone(carried))).await
     }
 
     async fn drive(
         &self,
-        requests: Vec<Bytes>,
+        requests: impl Fn(usize) -> Option<Bytes> + Send + Sync + 'static,
         due: impl Fn(usize) -> Option<Instant> + Copy + Send + 'static,
         carried: Option<Arc<Carried>>,
     ) -> Figures {
@@ -79,7 +86,7 @@ impl Load {
                 let mut each = Vec::new();
                 loop {
                     let request = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(body) = requests.get(request) else { return each };
+                    let Some(body) = requests(request) else { return each };
                     if let Some(due) = due(request) {
                         tokio::time::sleep_until(due.into()).await;
                     }

@@ -19,7 +19,9 @@
 //!   records of those outcomes are written in the same time and on the same cores.
 //!
 //! Events are Event Grid's `ChatMessageReceivedInThread`, 1.2 KB each, in conversations of 24 messages and an end, 2 000
-//! of them open at once; and for comparison events that open a new conversation each.
+//! of them open at once. Customer and agent write in turn, and the cloud reports both: the customer's have to be relayed,
+//! the agent's the hub wrote itself. For comparison there are conversations in which the customer alone writes, so that
+//! every event is relayed, and events that open a new conversation each.
 //!
 //! `TANDEM_BENCH_EVENTS` (default 200 000; 1 000 000 needs 10 GB of disk) are then kept by a fresh process, which tells
 //! its memory, and another opens what they left. `TANDEM_BENCH_ROUNDS` (default 5) rounds are measured before that; 0
@@ -42,6 +44,10 @@ use std::time::{Duration, Instant};
 use events::Script;
 use hub::{Carried, Hub};
 use load::{Figures, Load, median};
+
+/// As in the hub's own binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Requests of one round.
 const SINGLES: u64 = 8_000;
@@ -99,7 +105,8 @@ async fn compare(rounds: u64) {
     for (name, script, size, requests) in [
         ("single events", script.clone(), 1, SINGLES),
         ("batches of 25", script.clone(), BATCH, BATCHES),
-        ("single events, each a new conversation", Script::openings(2), 1, SINGLES / 4),
+        ("batches of 25, every event to be relayed", Script::monologues(2), BATCH, BATCHES / 2),
+        ("single events, each a new conversation", Script::openings(3), 1, SINGLES / 4),
     ] {
         let mut table: [Vec<Figures>; 3] = Default::default();
         let mut behind = Duration::ZERO;
@@ -128,7 +135,7 @@ async fn compare(rounds: u64) {
             rates[2] / rates[1],
             rates[1] / rates[0]
         );
-        if size == 1 && script.is_conversations() {
+        if name == "single events" {
             pace(&hub, &load, &script, rates[2] / 2.0).await;
         }
     }
@@ -166,14 +173,18 @@ async fn keep(folder: &Path, events: u64) {
     let hub = Hub::open(folder).await;
     let load = Load::new(hub.url());
     let script = Script::conversations(1);
+    let highest = Arc::new(AtomicU64::new(0));
+    tokio::spawn({
+        let highest = Arc::clone(&highest);
+        async move {
+            loop {
+                highest.fetch_max(resident(), Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    });
     let start = Instant::now();
-    let (mut highest, mut kept) = (0, 0);
-    while kept < events {
-        let step = (events - kept).min(10_000);
-        load.run(script.requests(&script.next, step / BATCH, BATCH)).await;
-        kept += step;
-        highest = highest.max(resident());
-    }
+    load.run_on(script, usize::try_from(events / BATCH).unwrap(), BATCH).await;
     hub.settled().await;
     let rate = events as f64 / start.elapsed().as_secs_f64();
     let status = hub.desk().status().await.unwrap();
@@ -181,7 +192,7 @@ async fn keep(folder: &Path, events: u64) {
         "{events} events in batches of {BATCH}, every command settled: {rate:.0} events/s, {} records",
         status.next_seq
     );
-    println!("  resident {before} MiB before, {highest} MiB at most, {} MiB after, clients included", resident());
+    println!("  resident {before} MiB before, {} MiB at most, {} MiB after, clients included", highest.load(Ordering::Relaxed), resident());
     println!("  {} interactions in memory, {} MiB on disk", status.in_memory, size(folder) >> 20);
     // No farewell: what opens it next finds what a crash leaves.
     hub.stop_without_farewell();
@@ -193,7 +204,7 @@ async fn reopen(folder: &Path) {
     let hub = Hub::open(folder).await;
     let opened = start.elapsed();
     let load = Load::new(hub.url());
-    load.run(Script::openings(3).requests(&AtomicU64::new(0), 1, 1)).await;
+    load.run(Script::openings(4).requests(&AtomicU64::new(0), 1, 1)).await;
     println!(
         "  opened again in {opened:.2?}, first event accepted after {:.2?}, resident {} MiB",
         start.elapsed(),

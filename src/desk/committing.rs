@@ -47,7 +47,6 @@ impl Open {
 
 /// The batch that was handed over and has not landed.
 pub(super) struct Underway {
-    waiting: Waiting,
     /// Its number in the outbox.
     batch: u64,
     /// The keys that it makes durable or destroys.
@@ -56,10 +55,10 @@ pub(super) struct Underway {
     pub(super) kept: HashSet<String>,
 }
 
-/// The thread that appends.
+/// The thread that appends, and tells whoever waits for it.
 pub(super) struct Committer {
     /// Until it is to end.
-    batches: Option<SyncSender<Arc<Append>>>,
+    batches: Option<SyncSender<(Arc<Append>, Waiting)>>,
     landings: Receiver<Landing>,
     thread: Option<JoinHandle<()>>,
 }
@@ -82,19 +81,26 @@ impl Drop for Bell {
 impl Committer {
     /// Starts the thread. It rings at the lanes when a batch has landed.
     pub(super) fn start(log: Log<dyn Store>, lanes: Arc<Lanes<Message>>) -> Self {
-        let (batches, handed_over) = sync_channel::<Arc<Append>>(1);
-        let (tell, landings) = sync_channel(1);
+        let (batches, handed_over) = sync_channel::<(Arc<Append>, Waiting)>(1);
+        let (land, landings) = sync_channel(1);
         let work = move || {
             let bell = Bell(lanes);
-            while let Ok(append) = handed_over.recv() {
+            let mut last = None;
+            while let Ok((append, waiting)) = handed_over.recv() {
                 let begun = Instant::now();
                 let appended = log.commit(&append);
-                // Before the desk can let go of it too: it is freed here, not there.
-                drop(append);
-                if tell.send(Landing { appended, took: begun.elapsed() }).is_err() {
+                let is_durable = appended.is_ok();
+                // The desk hears of it before anybody who may ask it about it.
+                if land.send(Landing { appended, took: begun.elapsed() }).is_err() {
                     return;
                 }
                 bell.0.ring();
+                match is_durable {
+                    true => tell_all(waiting),
+                    false => refuse_all(waiting),
+                }
+                // Freed here and not by the desk, which has let go of it when the next one comes.
+                drop(last.replace(append));
             }
         };
         #[expect(clippy::expect_used, reason = "a machine that cannot start one thread cannot run the hub")]
@@ -108,8 +114,8 @@ impl Committer {
         std::panic::resume_unwind(ended.and_then(Result::err).unwrap_or_else(|| Box::new("the thread for commits ended")))
     }
 
-    fn give(&mut self, append: Arc<Append>) {
-        if self.batches.as_ref().is_none_or(|batches| batches.send(append).is_err()) {
+    fn give(&mut self, append: Arc<Append>, waiting: Waiting) {
+        if self.batches.as_ref().is_none_or(|batches| batches.send((append, waiting)).is_err()) {
             self.end();
         }
     }
@@ -172,8 +178,8 @@ impl Writer {
         }
         let (batch, keys) = (self.outbox.complete(), self.keys.mark());
         self.store.expect(Arc::clone(append.batch()));
-        self.underway = Some(Underway { waiting, batch, keys, kept: pending.kept });
-        self.committer.give(append);
+        self.underway = Some(Underway { batch, keys, kept: pending.kept });
+        self.committer.give(append, waiting);
     }
 
     /// Looks whether the batch under way has landed, and says so.
@@ -215,14 +221,13 @@ impl Writer {
                     self.outbox.is_durable(underway.batch);
                 }
                 self.committed.send_replace(next);
-                return tell_all(underway.waiting);
+                return;
             }
             Err(error) => error,
         };
         // What was thought since then stood on it.
         self.keys.settle(false);
         self.stuck = true;
-        refuse_all(underway.waiting);
         refuse_all(std::mem::take(open).waiting);
         if let AppendError::Fenced { epoch, highest } = error {
             tracing::error!(epoch, highest, "another writer took over this domain");

@@ -127,6 +127,7 @@ pub fn open(
         fails: false,
         replaced: false,
         today: None,
+        dedupe_days: Vec::new(),
         let_go_of: std::collections::BTreeSet::new(),
     };
     recover::recover(&mut writer, true)?;

@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::interactions::{House, Input, Interaction, Owner};
 use crate::record::RecordError;
 use crate::routing::Rules;
-use crate::store::rows::dedupe::Day;
+use crate::store::rows::dedupe::{Day, days_with_any};
 use crate::store::{Ahead, Keys, Keyspace, Log, Store, SubjectId as StoredSubject, Vault};
 
 /// How long the desk sleeps at most when nothing is due.
@@ -96,6 +96,8 @@ pub(super) struct Writer {
     /// Another writer took over this domain.
     pub(super) replaced: bool,
     pub(super) today: Option<Day>,
+    /// The days in which an envelope that comes today may have been taken before.
+    pub(super) dedupe_days: Vec<Day>,
     /// Timers that can never be taken.
     pub(super) let_go_of: BTreeSet<(Owner, String, Timestamp)>,
 }
@@ -234,6 +236,12 @@ impl Writer {
             return;
         }
         self.today = Some(today);
+        // What was taken yesterday must be in the store before it is looked which days have anything.
+        self.flush(open);
+        self.dedupe_days = days_with_any(&*self.store, today).unwrap_or_else(|error| {
+            tracing::warn!(%error, "days could not be looked at; every one of them is asked today");
+            today.remembered().rev().map(Day).collect()
+        });
         let oldest = Day(*today.remembered().start());
         if let Err(error) = self.store.drop_before(Keyspace::Dedupe, oldest.bucket()) {
             tracing::warn!(%error, "old dedupe keys were not let go; tomorrow again");

@@ -10,11 +10,11 @@
 //! is a keyspace of its own in the embedded engine, and retention removes it as a whole: no deletes are written, no tables
 //! rewritten, and the space comes back at once. The other layout, one keyspace with the day as a prefix, would need either a delete
 //! per key (as many writes as the traffic itself) or dropping tables by range, which leaves behind those that span midnight.
-//! A look-up asks each of the last [`DAYS_KEPT`] + 1 days, newest first, because nearly all duplicates are retries of the last minutes;
-//! for a new envelope all of them say no, from their filters.
+//! A look-up asks each of the last [`DAYS_KEPT`] + 1 days that has any key, newest first, because nearly all duplicates are retries of the
+//! last minutes; for a new envelope all of them say no, from their filters.
 
 use std::fmt;
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeInclusive};
 
 use crate::store::contract::Store;
 use crate::store::error::StoreError;
@@ -88,10 +88,22 @@ impl fmt::Display for DedupeKey {
     }
 }
 
-/// The record that took this envelope within the days remembered, if any.
-pub fn taken_by(store: &(impl Store + ?Sized), digest: [u8; 16], today: Day) -> Result<Option<u64>, StoreError> {
-    for day in today.remembered().rev() {
-        let key = DedupeKey { day: Day(day), digest };
+/// The days of those remembered in which any envelope was taken, the latest first. Today is always one of them.
+pub fn days_with_any(store: &(impl Store + ?Sized), today: Day) -> Result<Vec<Day>, StoreError> {
+    let mut days = vec![today];
+    for day in today.remembered().rev().map(Day).filter(|day| *day != today) {
+        let (first, next) = (day.0.to_be_bytes(), day.0.saturating_add(1).to_be_bytes());
+        if !store.range(Keyspace::Dedupe, Bound::Included(&first), Bound::Excluded(&next), 1)?.is_empty() {
+            days.push(day);
+        }
+    }
+    Ok(days)
+}
+
+/// The record that took this envelope on one of these days, if any.
+pub fn taken_by(store: &(impl Store + ?Sized), digest: [u8; 16], days: &[Day]) -> Result<Option<u64>, StoreError> {
+    for day in days {
+        let key = DedupeKey { day: *day, digest };
         if let Some(value) = store.get(Keyspace::Dedupe, &key.encode())? {
             return match value.as_ref().try_into() {
                 Ok(seq) => Ok(Some(u64::from_be_bytes(seq))),
@@ -130,11 +142,14 @@ mod tests {
         batch.put(Keyspace::Dedupe, key.encode(), 42u64.to_be_bytes().to_vec());
         store.commit(&batch).unwrap();
 
-        assert_eq!(taken_by(&store, [7; 16], Day(100)).unwrap(), Some(42));
-        assert_eq!(taken_by(&store, [7; 16], Day(108)).unwrap(), Some(42));
-        assert_eq!(taken_by(&store, [7; 16], Day(109)).unwrap(), None);
-        assert_eq!(taken_by(&store, [8; 16], Day(100)).unwrap(), None);
-        assert_eq!(taken_by(&store, [7; 16], Day(99)).unwrap(), None);
+        let days = |today: u32| days_with_any(&store, Day(today)).unwrap();
+        let taken_by = |digest: u8, today: u32| taken_by(&store, [digest; 16], &days(today)).unwrap();
+        assert_eq!(taken_by(7, 100), Some(42));
+        assert_eq!(taken_by(7, 108), Some(42));
+        assert_eq!(taken_by(7, 109), None);
+        assert_eq!(taken_by(8, 100), None);
+        assert_eq!(taken_by(7, 99), None);
+        assert_eq!((days(100), days(108), days(109)), (vec![Day(100)], vec![Day(108), Day(100)], vec![Day(109)]));
     }
 
     proptest::proptest! {
