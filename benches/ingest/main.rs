@@ -192,7 +192,11 @@ async fn keep(folder: &Path, events: u64) {
         "{events} events in batches of {BATCH}, every command settled: {rate:.0} events/s, {} records",
         status.next_seq
     );
-    println!("  resident {before} MiB before, {} MiB at most, {} MiB after, clients included", highest.load(Ordering::Relaxed), resident());
+    println!(
+        "  resident {before} MiB before, {} MiB at most, {} MiB after, clients included",
+        highest.load(Ordering::Relaxed),
+        resident()
+    );
     println!("  {} interactions in memory, {} MiB on disk", status.in_memory, size(folder) >> 20);
     // No farewell: what opens it next finds what a crash leaves.
     hub.stop_without_farewell();

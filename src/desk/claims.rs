@@ -9,8 +9,8 @@ use tandem_sdk::model::{Action, Command, Identity, InteractionId, PartyKey, Subj
 use tandem_sdk::secret::{Secret, SecretRole};
 use tokio::sync::oneshot;
 
-use super::committing::Open;
 use super::answer::{AskedChat, Overview, Status, tell};
+use super::committing::Open;
 use super::outbox::Entry;
 use super::run::Writer;
 use crate::interactions::{Agent, House, Interaction, Side, erased};
@@ -110,7 +110,8 @@ impl Writer {
         }
         let mut secrets = BTreeMap::new();
         for (role, name) in &entry.command.uses {
-            if open.pending.kept.contains(name) || self.underway.as_ref().is_some_and(|under| under.kept.contains(name)) {
+            if open.pending.kept.contains(name) || self.underway.as_ref().is_some_and(|under| under.kept.contains(name))
+            {
                 self.outbox.put_off(id, self.now, entry.uncertain);
                 return None;
             }
@@ -153,8 +154,9 @@ impl Writer {
         }
         // No worker has it. Should its death not become durable, it comes here again.
         self.outbox.defer(id, self.after(DIES_AGAIN), uncertain, false);
-        let taken = self
-            .guarded(&mut open.pending, |writer, pending| writer.take_outcome(pending, id, Err(error), Vec::new(), false));
+        let taken = self.guarded(&mut open.pending, |writer, pending| {
+            writer.take_outcome(pending, id, Err(error), Vec::new(), false)
+        });
         if taken.is_err() {
             tracing::error!(command.id = %id, "an expired command could not be settled");
             self.stuck = true;

@@ -111,7 +111,9 @@ impl Committer {
     /// Its thread has ended, which it does only by panicking: so does the desk's.
     fn end(&mut self) -> ! {
         let ended = self.thread.take().map(JoinHandle::join);
-        std::panic::resume_unwind(ended.and_then(Result::err).unwrap_or_else(|| Box::new("the thread for commits ended")))
+        std::panic::resume_unwind(
+            ended.and_then(Result::err).unwrap_or_else(|| Box::new("the thread for commits ended")),
+        )
     }
 
     fn give(&mut self, append: Arc<Append>, waiting: Waiting) {

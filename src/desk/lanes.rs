@@ -64,8 +64,13 @@ pub(super) enum Taken<T> {
 
 impl<T> Lanes<T> {
     pub(super) fn new(capacities: Capacities) -> Self {
-        let queues =
-            Queues { control: VecDeque::new(), outcomes: VecDeque::new(), webhooks: VecDeque::new(), closed: false, rung: false };
+        let queues = Queues {
+            control: VecDeque::new(),
+            outcomes: VecDeque::new(),
+            webhooks: VecDeque::new(),
+            closed: false,
+            rung: false,
+        };
         Lanes { queues: Mutex::new(queues), arrived: Condvar::new(), capacities }
     }
 
@@ -110,7 +115,11 @@ impl<T> Lanes<T> {
     pub(super) fn take(&self, most: usize, patience: Duration) -> Taken<T> {
         let mut queues = self.lock();
         let is_empty = |queues: &mut Queues<T>| {
-            queues.control.is_empty() && queues.outcomes.is_empty() && queues.webhooks.is_empty() && !queues.closed && !queues.rung
+            queues.control.is_empty()
+                && queues.outcomes.is_empty()
+                && queues.webhooks.is_empty()
+                && !queues.closed
+                && !queues.rung
         };
         if is_empty(&mut queues) {
             queues =

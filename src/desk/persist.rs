@@ -47,11 +47,7 @@ fn state_key(kind: u8, id: &[u8]) -> Vec<u8> {
 }
 
 /// Writes an interaction down, which is the same afterwards.
-pub(super) fn put_interaction(
-    it: &mut Interaction,
-    keys: &Keys,
-    batch: &mut Batch,
-) -> Result<(), RecordError> {
+pub(super) fn put_interaction(it: &mut Interaction, keys: &Keys, batch: &mut Batch) -> Result<(), RecordError> {
     let id = *it.id.0.as_bytes();
     let kind = if it.is_settled() { CLOSED } else { OPEN };
     let key = state_key(kind, &id);
@@ -72,11 +68,7 @@ pub(super) fn put_interaction(
 }
 
 /// Writes the house down. What is parked is sealed under its contact's own key, so that it can be erased with it.
-pub(super) fn put_house(
-    mut house: House,
-    keys: &Keys,
-    batch: &mut Batch,
-) -> Result<(), RecordError> {
+pub(super) fn put_house(mut house: House, keys: &Keys, batch: &mut Batch) -> Result<(), RecordError> {
     let key = state_key(HOUSE, b"house");
     let mut by_subject: BTreeMap<StoredSubject, Vec<(String, String)>> = BTreeMap::new();
     let mut own = Vec::new();
@@ -197,10 +189,7 @@ pub(super) fn dead_commands(
 }
 
 /// The interaction that a dead command belongs to.
-pub(super) fn owner_of_dead(
-    command: CommandId,
-    store: &dyn Store,
-) -> Result<Option<InteractionId>, StoreError> {
+pub(super) fn owner_of_dead(command: CommandId, store: &dyn Store) -> Result<Option<InteractionId>, StoreError> {
     let row = store.get(Keyspace::Refs, &dead_ref(command))?;
     Ok(row.and_then(|row| Uuid::from_slice(&row).ok()).map(InteractionId))
 }

@@ -175,7 +175,9 @@ impl Writer {
             envelope.dedupe.iter().map(|key| digest(&[&instance.0, &envelope.door, key])).collect();
         let today = Day::of(self.now);
         for digest in &digests {
-            if pending.seen.contains(digest) || taken_by(&*self.store, *digest, &self.dedupe_days).map_err(key_error)?.is_some() {
+            if pending.seen.contains(digest)
+                || taken_by(&*self.store, *digest, &self.dedupe_days).map_err(key_error)?.is_some()
+            {
                 self.counts.duplicates = self.counts.duplicates.saturating_add(1);
                 return Ok(Done { interaction: None, duplicate: true });
             }

@@ -127,12 +127,7 @@ impl Personals for Record {
 
 impl Record {
     /// The bytes for the log. A key that has to be made for the subject goes into `batch`.
-    pub fn encode(
-        mut self,
-        body: &[u8],
-        keys: &Keys,
-        batch: &mut Batch,
-    ) -> Result<Vec<u8>, RecordError> {
+    pub fn encode(mut self, body: &[u8], keys: &Keys, batch: &mut Batch) -> Result<Vec<u8>, RecordError> {
         let personal = self.detach();
         let mut draft = FrameDraft::with_room(PLAIN.saturating_add(body.len()));
         serde_json::to_writer(draft.plain(), &self)?;

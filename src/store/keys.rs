@@ -115,7 +115,13 @@ impl Keys {
             let subject = data_key::decode(key).ok_or_else(|| malformed(key))?;
             masters.unwrap(subject, &WrappedKey::decode(row).ok_or_else(|| malformed(key))?)?;
         }
-        let known = Known { cache: Lru::new(cached), fresh: HashMap::new(), going: HashSet::new(), since: VecDeque::new(), settled: 0 };
+        let known = Known {
+            cache: Lru::new(cached),
+            fresh: HashMap::new(),
+            going: HashSet::new(),
+            since: VecDeque::new(),
+            settled: 0,
+        };
         Ok(Keys { store, masters, entropy, known: Mutex::new(known) })
     }
 

@@ -131,8 +131,14 @@ async fn what_an_earlier_version_left_unwatched_is_watched() {
     for (name, store, recorded) in goldens() {
         let clock = Arc::new(SetClock::at("2026-01-01T12:00:00Z".parse().unwrap()));
         let rules = Arc::new(Rules::parse("rules.toml", RULES).unwrap());
-        let (desk, thread) =
-            desk::open(setup(Settings::default(), true), rules, Arc::<Memory>::clone(&store), keys(&store, 1002), clock).unwrap();
+        let (desk, thread) = desk::open(
+            setup(Settings::default(), true),
+            rules,
+            Arc::<Memory>::clone(&store),
+            keys(&store, 1002),
+            clock,
+        )
+        .unwrap();
         for id in recorded["interactions"].as_object().unwrap().keys() {
             let it = desk.interaction(InteractionId(id.parse().unwrap())).await.unwrap().unwrap();
             if it.closed.is_none() && it.placements.is_empty() {
@@ -156,8 +162,14 @@ async fn recovery_decides_nothing_again() {
         // Nothing is due at the beginning of the log's own time.
         let clock = Arc::new(SetClock::at("2026-01-01T12:00:00Z".parse().unwrap()));
         let rules = Arc::new(Rules::parse("rules.toml", &other).unwrap());
-        let (desk, thread) =
-            desk::open(setup(Settings::default(), true), rules, Arc::<Memory>::clone(&store), keys(&store, 1001), clock).unwrap();
+        let (desk, thread) = desk::open(
+            setup(Settings::default(), true),
+            rules,
+            Arc::<Memory>::clone(&store),
+            keys(&store, 1001),
+            clock,
+        )
+        .unwrap();
         for (id, state) in recorded["interactions"].as_object().unwrap() {
             let it = desk.interaction(InteractionId(id.parse().unwrap())).await.unwrap().unwrap();
             let found = serde_json::to_value(&it).unwrap();
