@@ -30,5 +30,6 @@ mod privacy;
 mod replaying;
 mod sending_back;
 mod shuffle;
+mod under_way;
 mod verbs;
 mod what_is_told;
