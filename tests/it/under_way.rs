@@ -89,6 +89,7 @@ async fn opened() -> (Arc<Disk>, Desk, Timestamp) {
     (disk, desk, now)
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test has tasks of its own")]
 fn sends(desk: &Desk, now: Timestamp, key: &str) -> JoinHandle<Result<Done, DeskError>> {
     let envelope = Envelope {
         door: "test".into(),
