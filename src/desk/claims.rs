@@ -9,7 +9,7 @@ use tandem_sdk::model::{Action, Command, Identity, InteractionId, PartyKey, Subj
 use tandem_sdk::secret::{Secret, SecretRole};
 use tokio::sync::oneshot;
 
-use super::answer::{AskedChat, Overview, Status, tell};
+use super::answer::{AskedChat, Overview, tell};
 use super::committing::Open;
 use super::outbox::Entry;
 use super::run::Writer;
@@ -68,8 +68,6 @@ pub(super) enum Asked {
     Chat(InteractionId, oneshot::Sender<Option<AskedChat>>),
     /// Whose data are a person's.
     Subjects(Whose, oneshot::Sender<Option<Vec<SubjectId>>>),
-    /// How the desk is.
-    Status(oneshot::Sender<Status>),
 }
 
 impl Writer {
@@ -167,10 +165,10 @@ impl Writer {
         self.now.saturating_add(wait).unwrap_or(self.now)
     }
 
-    /// Answers a question about the state.
-    pub(super) fn answer(&mut self, asked: Asked) {
+    /// The answer to a question about the state as it is now, to be told when that is durable.
+    pub(super) fn answer(&self, asked: Asked) -> Box<dyn FnOnce() + Send> {
         match asked {
-            Asked::Interaction(id, reply) => tell(reply, self.find_interaction(id)),
+            Asked::Interaction(id, reply) => telling(reply, self.find_interaction(id)),
             Asked::Interactions(most, reply) => {
                 let newest = |it: &&Interaction| std::cmp::Reverse((it.changed_at, it.id));
                 let mut all: Vec<&Interaction> = self.shelf.iter().collect();
@@ -187,16 +185,15 @@ impl Writer {
                     changed_at: it.changed_at,
                     owed: it.owed.len(),
                 };
-                tell(reply, all.into_iter().map(overview).collect());
+                telling(reply, all.into_iter().map(overview).collect())
             }
-            Asked::House(reply) => tell(reply, self.house.clone()),
-            Asked::Agents(reply) => tell(reply, self.house.agents.values().cloned().collect()),
-            Asked::Chat(id, reply) => tell(reply, self.asked_chat(id)),
+            Asked::House(reply) => telling(reply, self.house.clone()),
+            Asked::Agents(reply) => telling(reply, self.house.agents.values().cloned().collect()),
+            Asked::Chat(id, reply) => telling(reply, self.asked_chat(id)),
             Asked::Subjects(whose, reply) => {
                 let found = self.subjects(&whose);
-                tell(reply, found.inspect_err(|error| tracing::error!(%error, "nobody can be erased so")).ok());
+                telling(reply, found.inspect_err(|error| tracing::error!(%error, "nobody can be erased so")).ok())
             }
-            Asked::Status(reply) => tell(reply, self.status()),
         }
     }
 
@@ -220,6 +217,10 @@ impl Writer {
         let thread = it.legs.iter().find(|leg| leg.side == Side::Customer).map(|leg| leg.leg.native.clone());
         Some(AskedChat { thread, identity: it.customer.address.clone(), token, is_over: it.closed.is_some() })
     }
+}
+
+fn telling<T: Send + 'static>(reply: oneshot::Sender<T>, answer: T) -> Box<dyn FnOnce() + Send> {
+    Box::new(move || tell(reply, answer))
 }
 
 /// The name of the token of an interaction's customer.

@@ -28,20 +28,30 @@ const WHEN_IDLE: usize = 128;
 /// Legs whose interaction is remembered after a batch. Forgetting them costs a read each.
 const LEGS: usize = 50_000;
 
-/// Whoever waits for a batch, and what they are told when it is durable.
-type Waiting = Vec<(oneshot::Sender<Result<Done, DeskError>>, Result<Done, DeskError>)>;
+/// Somebody who waits for a batch, and what they are told when it is durable.
+pub(super) enum Waits {
+    /// Whoever brought an input.
+    Input(oneshot::Sender<Result<Done, DeskError>>, Result<Done, DeskError>),
+    /// Whoever asked about the state, which may come from that batch. Should it fail, nobody answers.
+    Question(Box<dyn FnOnce() + Send>),
+}
 
 /// The batch that is being put together.
 #[derive(Default)]
 pub(super) struct Open {
     pub(super) pending: Pending,
-    pub(super) waiting: Waiting,
+    pub(super) waiting: Vec<Waits>,
 }
 
 impl Open {
     /// Its records.
     pub(super) fn len(&self) -> usize {
         self.pending.entries.len()
+    }
+
+    /// Whether it would change nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.entries.is_empty() && self.pending.rows.is_empty()
     }
 }
 
@@ -58,7 +68,7 @@ pub(super) struct Underway {
 /// The thread that appends, and tells whoever waits for it.
 pub(super) struct Committer {
     /// Until it is to end.
-    batches: Option<SyncSender<(Arc<Append>, Waiting)>>,
+    batches: Option<SyncSender<(Arc<Append>, Vec<Waits>)>>,
     landings: Receiver<Landing>,
     thread: Option<JoinHandle<()>>,
 }
@@ -81,7 +91,7 @@ impl Drop for Bell {
 impl Committer {
     /// Starts the thread. It rings at the lanes when a batch has landed.
     pub(super) fn start(log: Log<dyn Store>, lanes: Arc<Lanes<Message>>) -> Self {
-        let (batches, handed_over) = sync_channel::<(Arc<Append>, Waiting)>(1);
+        let (batches, handed_over) = sync_channel::<(Arc<Append>, Vec<Waits>)>(1);
         let (land, landings) = sync_channel(1);
         let work = move || {
             let bell = Bell(lanes);
@@ -116,7 +126,7 @@ impl Committer {
         )
     }
 
-    fn give(&mut self, append: Arc<Append>, waiting: Waiting) {
+    fn give(&mut self, append: Arc<Append>, waiting: Vec<Waits>) {
         if self.batches.as_ref().is_none_or(|batches| batches.send((append, waiting)).is_err()) {
             self.end();
         }
@@ -194,17 +204,26 @@ impl Writer {
         has_landed
     }
 
-    /// Waits for the batch under way, hands over what is there and waits for that.
-    pub(super) fn flush(&mut self, open: &mut Open) {
-        for is_last in [false, true] {
-            if self.underway.is_some() {
-                let landing = self.committer.wait();
-                self.land(landing, open);
-            }
-            if !is_last && !self.replaced {
-                self.hand_over(open, false);
-            }
+    /// Waits for the batch under way.
+    fn wait(&mut self, open: &mut Open) {
+        if self.underway.is_some() {
+            let landing = self.committer.wait();
+            self.land(landing, open);
         }
+    }
+
+    /// Waits for the batch under way, and hands over what is there.
+    pub(super) fn make_room(&mut self, open: &mut Open) {
+        self.wait(open);
+        if !self.replaced {
+            self.hand_over(open, false);
+        }
+    }
+
+    /// Waits until all that is there is durable, or has failed.
+    pub(super) fn flush(&mut self, open: &mut Open) {
+        self.make_room(open);
+        self.wait(open);
     }
 
     fn land(&mut self, landing: Landing, open: &mut Open) {
@@ -297,10 +316,19 @@ impl Writer {
     }
 }
 
-fn tell_all(waiting: Waiting) {
-    waiting.into_iter().for_each(|(reply, answer)| tell(reply, answer));
+fn tell_all(waiting: Vec<Waits>) {
+    for waits in waiting {
+        match waits {
+            Waits::Input(reply, answer) => tell(reply, answer),
+            Waits::Question(answer) => answer(),
+        }
+    }
 }
 
-fn refuse_all(waiting: Waiting) {
-    waiting.into_iter().for_each(|(reply, _)| tell(reply, Err(DeskError::Unavailable)));
+fn refuse_all(waiting: Vec<Waits>) {
+    for waits in waiting {
+        if let Waits::Input(reply, _) = waits {
+            tell(reply, Err(DeskError::Unavailable));
+        }
+    }
 }

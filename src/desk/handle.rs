@@ -80,10 +80,14 @@ impl Desk {
         }
     }
 
-    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Asked) -> Result<T, DeskError> {
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, DeskError> {
         let (reply, answer) = oneshot::channel();
-        match self.lanes.put(Priority::Control, Message::Ask(ask(reply))) {
-            Ok(()) => answer.await.map_err(|_| DeskError::Closed),
+        match self.lanes.put(Priority::Control, ask(reply)) {
+            Ok(()) => answer.await.map_err(|_| match self.lanes.is_closed() {
+                true => DeskError::Closed,
+                // What would have been told never became durable.
+                false => DeskError::Unavailable,
+            }),
             Err((_, true)) => Err(DeskError::Closed),
             Err((_, false)) => Err(DeskError::Full),
         }
@@ -91,32 +95,32 @@ impl Desk {
 
     /// One interaction.
     pub async fn interaction(&self, id: InteractionId) -> Result<Option<Interaction>, DeskError> {
-        self.ask(|reply| Asked::Interaction(id, reply)).await
+        self.ask(|reply| Message::Ask(Asked::Interaction(id, reply))).await
     }
 
     /// The interactions in memory, newest change first, at most `most`.
     pub async fn interactions(&self, most: usize) -> Result<Vec<Overview>, DeskError> {
-        self.ask(|reply| Asked::Interactions(most, reply)).await
+        self.ask(|reply| Message::Ask(Asked::Interactions(most, reply))).await
     }
 
     /// The house.
     pub async fn house(&self) -> Result<House, DeskError> {
-        self.ask(Asked::House).await
+        self.ask(|reply| Message::Ask(Asked::House(reply))).await
     }
 
     /// The agents that the hub has met.
     pub async fn agents(&self) -> Result<Vec<Agent>, DeskError> {
-        self.ask(Asked::Agents).await
+        self.ask(|reply| Message::Ask(Asked::Agents(reply))).await
     }
 
     /// How far a chat has come that a verified caller asked for.
     pub async fn asked_chat(&self, id: InteractionId) -> Result<Option<AskedChat>, DeskError> {
-        self.ask(|reply| Asked::Chat(id, reply)).await
+        self.ask(|reply| Message::Ask(Asked::Chat(id, reply))).await
     }
 
     /// Every subject under whose key a person's data may be sealed.
     pub async fn subjects_of(&self, whose: Whose) -> Result<Vec<SubjectId>, DeskError> {
-        self.ask(|reply| Asked::Subjects(whose, reply)).await?.ok_or(DeskError::Unavailable)
+        self.ask(|reply| Message::Ask(Asked::Subjects(whose, reply))).await?.ok_or(DeskError::Unavailable)
     }
 
     /// Destroys the keys of these subjects, for ever, and records that it was done. Subjects that have none are fine.
@@ -126,7 +130,7 @@ impl Desk {
 
     /// How the desk is.
     pub async fn status(&self) -> Result<Status, DeskError> {
-        self.ask(Asked::Status).await
+        self.ask(Message::Status).await
     }
 
     /// The sequence number of the next record, whenever it grows.

@@ -141,6 +141,10 @@ impl<T> Lanes<T> {
         Taken::Some(taken)
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Lets nothing more in. What waits is still taken.
     pub(super) fn close(&self) {
         self.lock().closed = true;

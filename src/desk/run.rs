@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::answer::{DeskError, Done, Status, tell};
 use super::claims::{Asked, Claim};
-use super::committing::{Committer, Open, Underway};
+use super::committing::{Committer, Open, Underway, Waits};
 use super::guarding::Failed;
 use super::lanes::{Lanes, Taken};
 use super::loading::Setup;
@@ -41,8 +41,10 @@ pub(super) enum Message {
     Claim(usize, oneshot::Sender<Vec<Claim>>),
     /// A command to be tried again.
     Defer { id: tandem_sdk::model::CommandId, until: Timestamp, uncertain: bool, counts: bool },
-    /// A question about the state.
+    /// A question about the state. The answer comes when what it tells is durable.
     Ask(Asked),
+    /// A question about the desk itself, which is answered whatever the store does.
+    Status(oneshot::Sender<Status>),
 }
 
 /// Counts since the start.
@@ -110,7 +112,7 @@ impl Writer {
         while !self.replaced {
             if open.len() >= self.setup.max_batch {
                 // Only because another one is under way.
-                self.flush(&mut open);
+                self.make_room(&mut open);
             }
             let most = self.setup.max_batch.saturating_sub(open.len()).max(1);
             let messages = match self.lanes.take(most, self.patience()) {
@@ -160,18 +162,25 @@ impl Writer {
             let Some(message) = messages.pop_front() else { return };
             match message {
                 Message::Work(work, reply) => match self.take_guarded(&mut open.pending, *work) {
-                    Ok(done) => open.waiting.push((reply, Ok(done))),
+                    Ok(done) => open.waiting.push(Waits::Input(reply, Ok(done))),
                     Err(failed) => {
                         spoiled = true;
                         match failed {
-                            Failed::Answer(error) => open.waiting.push((reply, Err(error))),
+                            Failed::Answer(error) => open.waiting.push(Waits::Input(reply, Err(error))),
                             Failed::Instead(work) => messages.push_front(Message::Work(work, reply)),
                         }
                     }
                 },
                 Message::Claim(most, reply) => self.claims.push((most, reply)),
                 Message::Defer { id, until, uncertain, counts } => self.outbox.defer(id, until, uncertain, counts),
-                Message::Ask(asked) => self.answer(asked),
+                Message::Ask(asked) => {
+                    let answer = self.answer(asked);
+                    match open.is_empty() && self.underway.is_none() {
+                        true => answer(),
+                        false => open.waiting.push(Waits::Question(answer)),
+                    }
+                }
+                Message::Status(reply) => tell(reply, self.status()),
             }
             // The disk does not wait for the rest of these.
             if !spoiled && self.look(open) && !self.stuck {
@@ -328,7 +337,9 @@ impl Writer {
                 Message::Work(_, reply) => tell(reply, Err(DeskError::Unavailable)),
                 Message::Claim(most, reply) => self.claims.push((most, reply)),
                 Message::Defer { id, until, uncertain, counts } => self.outbox.defer(id, until, uncertain, counts),
-                Message::Ask(asked) => self.answer(asked),
+                // What is in memory may never become durable.
+                Message::Ask(asked) => drop(asked),
+                Message::Status(reply) => tell(reply, self.status()),
             }
         }
     }

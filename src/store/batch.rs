@@ -1,5 +1,7 @@
 //! A batch: changes that become true together, and the conditions under which they may.
 
+use std::borrow::Borrow;
+
 use bytes::Bytes;
 
 use super::error::StoreError;
@@ -125,17 +127,8 @@ impl Batch {
     }
 
     /// The same batch, its changes sorted by place, of several to one key the last alone.
-    pub(super) fn in_order(mut self) -> Batch {
-        // A stable sort keeps the order of changes to one key, so the last of a run of equals is the one that counts.
-        self.changes.sort_by(|a, b| a.place().cmp(&b.place()));
-        let mut kept: Vec<Change> = Vec::with_capacity(self.changes.len());
-        for change in self.changes {
-            match kept.last_mut() {
-                Some(last) if last.place() == change.place() => *last = change,
-                _ => kept.push(change),
-            }
-        }
-        Batch { changes: kept, requirements: self.requirements }
+    pub(super) fn in_order(self) -> Batch {
+        Batch { changes: last_of_each(self.changes), requirements: self.requirements }
     }
 
     /// Whether nothing would change and nothing is required.
@@ -171,18 +164,22 @@ impl Batch {
 
     /// The changes that count, the last one of each key, sorted by place.
     pub(super) fn effective(&self) -> Vec<&Change> {
-        let mut changes: Vec<&Change> = self.changes.iter().collect();
-        // A stable sort keeps the order of changes to one key, so the last of a run of equals is the one that counts.
-        changes.sort_by(|a, b| a.place().cmp(&b.place()));
-        let mut kept: Vec<&Change> = Vec::with_capacity(changes.len());
-        for change in changes {
-            match kept.last_mut() {
-                Some(last) if last.place() == change.place() => *last = change,
-                _ => kept.push(change),
-            }
-        }
-        kept
+        last_of_each(self.changes.iter().collect())
     }
+}
+
+/// Of several changes to one key the last, sorted by place.
+fn last_of_each<C: Borrow<Change>>(mut changes: Vec<C>) -> Vec<C> {
+    // A stable sort keeps the order of changes to one key, so the last of a run of equals is the one that counts.
+    changes.sort_by(|a, b| a.borrow().place().cmp(&b.borrow().place()));
+    let mut kept: Vec<C> = Vec::with_capacity(changes.len());
+    for change in changes {
+        match kept.last_mut() {
+            Some(last) if Borrow::<Change>::borrow(last).place() == change.borrow().place() => *last = change,
+            _ => kept.push(change),
+        }
+    }
+    kept
 }
 
 #[cfg(test)]

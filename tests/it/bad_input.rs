@@ -269,14 +269,14 @@ async fn a_store_that_cannot_write_acknowledges_nothing_and_comes_back() {
     let mut book = Book::default();
     let body = json!([house.message("unlucky", "19:t@thread.v2", &json!({}))]).to_string();
     let notice = house.notice("unlucky", |_| ());
-    house.store_refuses.store(true, Ordering::Relaxed);
+    house.disk.refuses.store(true, Ordering::Relaxed);
     book.write("an event", &house.send("POST", &house.events(), &[], body.clone()).await);
     book.write("another", &house.send("POST", CHAT, &[], notice.clone()).await);
     let ready = house.answer("GET", "/readyz", &[], Vec::new()).await;
     book.write("GET /readyz", &ready);
     let wish = json!({ "idempotency_key": "k", "customer": {} }).to_string();
     book.write("POST /v1/chats", &house.send("POST", "/v1/chats", &[], wish).await);
-    house.store_refuses.store(false, Ordering::Relaxed);
+    house.disk.refuses.store(false, Ordering::Relaxed);
     let mut again = String::new();
     for _ in 0..50 {
         again = house.send("POST", &house.events(), &[], body.clone()).await;

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -13,7 +12,6 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 use tandem::clock::{Clock, SystemClock};
@@ -26,15 +24,15 @@ use tandem::interactions::{Input, Owner, Understood};
 use tandem::profiles::Profiles;
 use tandem::routing::Rules;
 use tandem::shutdown::Tasks;
-use tandem::store::{
-    Batch, Bucket, Embedded, Keys, Keyspace, MasterKey, MasterKeys, OsEntropy, Settings, Store, StoreError,
-};
+use tandem::store::{Embedded, Keys, MasterKey, MasterKeys, OsEntropy, Settings, Store};
 use tandem::telemetry::Metrics;
 use tandem_sdk::model::IdKey;
 use tandem_sdk::sim::{Authority, RsaIdentity, Served};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use zeroize::Zeroizing;
+
+use crate::disk::Disk;
 
 pub(crate) const TOPIC: &str = "arn:aws:sns:eu-central-1:111122223333:tandem-chat";
 pub(crate) const INSTANCE: &str = "0a1b2c3d-0000-4000-8000-000000000001";
@@ -114,47 +112,6 @@ queue = "arn:aws:connect:eu-central-1:111122223333:instance/0a1b2c3d-0000-4000-8
 queue_attribute = "tandem_queue"
 "#;
 
-/// A store that refuses writes when it is told to.
-struct Moody {
-    inner: Embedded,
-    refuses: Arc<AtomicBool>,
-}
-
-impl Store for Moody {
-    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        self.inner.get(keyspace, key)
-    }
-
-    fn range(
-        &self,
-        keyspace: Keyspace,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        self.inner.range(keyspace, from, to, limit)
-    }
-
-    fn last(&self, keyspace: Keyspace) -> Result<Option<(Bytes, Bytes)>, StoreError> {
-        self.inner.last(keyspace)
-    }
-
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        if self.refuses.load(Ordering::Relaxed) {
-            return Err(StoreError::Unavailable { during: "writing", source: "no space left on device".into() });
-        }
-        self.inner.commit(batch)
-    }
-
-    fn drop_before(&self, keyspace: Keyspace, bucket: Bucket) -> Result<u64, StoreError> {
-        self.inner.drop_before(keyspace, bucket)
-    }
-
-    fn scrub(&self, keyspace: Keyspace) -> Result<(), StoreError> {
-        self.inner.scrub(keyspace)
-    }
-}
-
 /// The hub.
 pub(crate) struct House {
     _dir: TempDir,
@@ -173,8 +130,8 @@ pub(crate) struct House {
     pub(crate) keys_at_once: Arc<AtomicUsize>,
     /// Whether documents with keys can be had.
     pub(crate) keys_are_served: Arc<AtomicBool>,
-    /// Whether the store refuses writes.
-    pub(crate) store_refuses: Arc<AtomicBool>,
+    /// What the store is on.
+    pub(crate) disk: Arc<Disk>,
     pub(crate) desk: Desk,
     pub(crate) address: SocketAddr,
     pub(crate) key: String,
@@ -226,9 +183,8 @@ impl House {
         let config = loaded.config.clone();
         let app = tandem::app::build(loaded, Some(dir.path().join("data")), Arc::new(SystemClock)).unwrap();
 
-        let store_refuses = Arc::new(AtomicBool::new(false));
-        let inner = Embedded::open(app.data(), Settings::default()).unwrap();
-        let store: Arc<dyn Store> = Arc::new(Moody { inner, refuses: Arc::clone(&store_refuses) });
+        let disk = Disk::over(Embedded::open(app.data(), Settings::default()).unwrap());
+        let store: Arc<dyn Store> = Arc::<Disk>::clone(&disk);
         let masters = MasterKeys::new(MasterKey::new(Zeroizing::new([7; 32])), vec![]);
         let data_keys = Arc::new(Keys::open(Arc::clone(&store), masters, Arc::new(OsEntropy::new()), 100).unwrap());
         let rules = Arc::new(Rules::load(&dir.path().join("rules.toml")).unwrap());
@@ -297,7 +253,7 @@ impl House {
             keys_asked,
             keys_at_once,
             keys_are_served,
-            store_refuses,
+            disk,
             desk,
             address,
             key,

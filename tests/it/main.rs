@@ -12,6 +12,7 @@ mod crash_points;
 mod desk_corners;
 mod desk_house;
 mod desk_upkeep;
+mod disk;
 mod dispatching;
 mod doubting_the_end;
 mod durable_steps;

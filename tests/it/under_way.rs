@@ -1,157 +1,181 @@
 //! While one commit is under way the desk puts the next batch together: nobody hears of it before it is durable, and what
 //! fails takes along what was thought on it.
 
-use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use tandem::clock::{Clock, SetClock};
-use tandem::desk::{self, Desk, DeskError, Done, Incoming, Priority, Work};
+use tandem::desk::{self, Claim, Desk, DeskError, Done, Incoming, Priority, Work};
 use tandem::interactions::Settings;
 use tandem::routing::Rules;
-use tandem::store::{Batch, Bucket, Keyspace, Log, Memory, Store, StoreError};
+use tandem::store::{Log, Memory};
 use tandem_sdk::doors::{Decoded, Envelope};
+use tandem_sdk::model::Action;
+use tandem_sdk::secret::Secret;
 use tokio::task::JoinHandle;
 
-use crate::desk_house::{CUSTOMER, RULES, said, setup, thread};
+use crate::desk_house::{CUSTOMER, RULES, said, setup, thread, usual_outcome};
+use crate::disk::Disk;
 use crate::play;
 
 /// Long enough for a desk that would answer too early.
 const A_WHILE: Duration = Duration::from_millis(60);
 
-/// A disk whose commits wait while it is held, and fail when it is broken.
-#[derive(Default)]
-struct Disk {
-    inner: Memory,
-    is_held: Mutex<bool>,
-    changed: Condvar,
-    is_broken: AtomicBool,
-    waiting: AtomicBool,
-}
-
-impl Disk {
-    fn hold(&self, is_held: bool) {
-        *self.is_held.lock().unwrap() = is_held;
-        self.changed.notify_all();
-    }
-}
-
-impl Store for Disk {
-    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        self.inner.get(keyspace, key)
-    }
-
-    fn range(
-        &self,
-        keyspace: Keyspace,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        self.inner.range(keyspace, from, to, limit)
-    }
-
-    fn last(&self, keyspace: Keyspace) -> Result<Option<(Bytes, Bytes)>, StoreError> {
-        self.inner.last(keyspace)
-    }
-
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        let held = self.is_held.lock().unwrap();
-        self.waiting.store(*held, Ordering::SeqCst);
-        drop(self.changed.wait_while(held, |is_held| *is_held).unwrap());
-        self.waiting.store(false, Ordering::SeqCst);
-        if self.is_broken.swap(false, Ordering::SeqCst) {
-            return Err(StoreError::Unavailable { during: "writing", source: "no space left on device".into() });
-        }
-        self.inner.commit(batch)
-    }
-
-    fn drop_before(&self, keyspace: Keyspace, bucket: Bucket) -> Result<u64, StoreError> {
-        self.inner.drop_before(keyspace, bucket)
-    }
-
-    fn scrub(&self, keyspace: Keyspace) -> Result<(), StoreError> {
-        self.inner.scrub(keyspace)
-    }
-}
-
-/// A desk that is awake: what the house owes from its beginning is in somebody's hands.
-async fn opened() -> (Arc<Disk>, Desk, Timestamp) {
-    let (disk, now) = (Arc::new(Disk::default()), "2026-01-01T12:00:00Z".parse().unwrap());
-    let clock: Arc<dyn Clock> = Arc::new(SetClock::at(now));
-    let (rules, keys) = (Arc::new(Rules::parse("rules.toml", RULES).unwrap()), play::keys(&disk, 1));
-    let (desk, _) =
-        desk::open(setup(Settings::default(), false), rules, Arc::<Disk>::clone(&disk), keys, clock).unwrap();
-    assert!(!desk.claim(9).await.unwrap().is_empty());
-    (disk, desk, now)
-}
+type Answer<T> = JoinHandle<Result<T, DeskError>>;
 
 #[expect(clippy::disallowed_methods, reason = "a test has tasks of its own")]
-fn sends(desk: &Desk, now: Timestamp, key: &str) -> JoinHandle<Result<Done, DeskError>> {
-    let envelope = Envelope {
-        door: "test".into(),
-        kind: None,
-        dedupe: vec![key.to_owned()],
-        origin: vec![],
-        body: Bytes::from_static(b"{}"),
-    };
-    let decoded = Decoded::Facts(vec![said(thread(), now, key, CUSTOMER, None, "I need help")]);
-    let incoming = Incoming { instance: "acs".into(), envelope, decoded, mapping: "m".into() };
-    let desk = desk.clone();
-    tokio::spawn(async move { desk.submit(Priority::Webhook, Work::Envelope(Box::new(incoming))).await })
+fn spawned<T: Send + 'static>(task: impl Future<Output = Result<T, DeskError>> + Send + 'static) -> Answer<T> {
+    tokio::spawn(task)
 }
 
-/// Two messages and the first one's duplicate, thought while the first one's commit waits.
-async fn three_at_a_held_disk(disk: &Disk, desk: &Desk, now: Timestamp) -> [JoinHandle<Result<Done, DeskError>>; 3] {
-    disk.hold(true);
-    let first = sends(desk, now, "1");
-    while !disk.waiting.load(Ordering::SeqCst) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+/// A desk that is awake, over a disk.
+struct Scene {
+    disk: Arc<Disk>,
+    clock: Arc<SetClock>,
+    desk: Desk,
+    /// What the house owes from its beginning, in somebody's hands.
+    house: Claim,
+}
+
+impl Scene {
+    async fn open(at: &str) -> Self {
+        let (disk, clock) = (Disk::over(Memory::new()), Arc::new(SetClock::at(at.parse().unwrap())));
+        let (rules, keys) = (Arc::new(Rules::parse("rules.toml", RULES).unwrap()), play::keys(&disk, 1));
+        let (setup, now) = (setup(Settings::default(), false), Arc::clone(&clock) as Arc<dyn Clock>);
+        let (desk, _) = desk::open(setup, rules, Arc::<Disk>::clone(&disk), keys, now).unwrap();
+        let house = desk.claim(9).await.unwrap().remove(0);
+        Scene { disk, clock, desk, house }
     }
-    let (twin, second) = (sends(desk, now, "1"), sends(desk, now, "2"));
-    tokio::time::sleep(A_WHILE).await;
-    let claimed = tokio::time::timeout(A_WHILE, desk.claim(9)).await;
-    assert!(claimed.is_err(), "what is owed is not durable");
-    assert!(!first.is_finished() && !twin.is_finished() && !second.is_finished());
-    [first, twin, second]
-}
 
-fn records(disk: &Arc<Disk>) -> usize {
-    Log::new(Arc::clone(disk)).read(1, 1000, usize::MAX).unwrap().len()
+    /// The customer writes.
+    fn sends(&self, key: &str) -> Answer<Done> {
+        let envelope = Envelope {
+            door: "test".into(),
+            kind: None,
+            dedupe: vec![key.to_owned()],
+            origin: vec![],
+            body: Bytes::from_static(b"{}"),
+        };
+        let decoded = Decoded::Facts(vec![said(thread(), self.clock.now(), key, CUSTOMER, None, "I need help")]);
+        let incoming = Incoming { instance: "acs".into(), envelope, decoded, mapping: "m".into() };
+        self.submits(Priority::Webhook, Work::Envelope(Box::new(incoming)))
+    }
+
+    /// What the house owed is done: the token with which the hub itself speaks.
+    fn settles_the_house(&self) -> Answer<Done> {
+        let (outcome, secrets) = usual_outcome(self.clock.now(), &self.house.command.action);
+        let secrets = secrets.into_iter().map(|(role, value)| (role, Secret::new(value))).collect();
+        let command = self.house.command.id;
+        self.submits(Priority::Outcome, Work::Outcome { command, result: Ok(outcome), secrets, repeated: false })
+    }
+
+    fn submits(&self, priority: Priority, work: Work) -> Answer<Done> {
+        let desk = self.desk.clone();
+        spawned(async move { desk.submit(priority, work).await })
+    }
+
+    /// Until a commit waits for the disk.
+    async fn waits_for_the_disk(&self) {
+        while !self.disk.keeps_waiting.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Whatever may go within a while.
+    async fn claimed(&self) -> Vec<Claim> {
+        tokio::time::timeout(A_WHILE, self.desk.claim(99)).await.map_or(Vec::new(), Result::unwrap)
+    }
+
+    fn records(&self) -> usize {
+        Log::new(Arc::clone(&self.disk)).read(1, 1000, usize::MAX).unwrap().len()
+    }
+
+    /// Two messages and the first one's duplicate, and a question, while the first one's commit waits.
+    async fn three_and_a_question(&self) -> ([Answer<Done>; 3], Answer<usize>) {
+        self.disk.hold(true);
+        let first = self.sends("1");
+        self.waits_for_the_disk().await;
+        let (twin, second) = (self.sends("1"), self.sends("2"));
+        tokio::time::sleep(A_WHILE).await;
+        let desk = self.desk.clone();
+        let asks = spawned(async move { desk.interactions(9).await.map(|all| all.len()) });
+        assert_eq!(self.claimed().await.len(), 0, "what is owed is not durable");
+        assert!(!first.is_finished() && !twin.is_finished() && !second.is_finished());
+        assert!(!asks.is_finished(), "nor is what could be told");
+        ([first, twin, second], asks)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_answered_and_nothing_goes_before_it_is_durable() {
-    let (disk, desk, now) = opened().await;
-    let before = records(&disk);
-    let sent = three_at_a_held_disk(&disk, &desk, now).await;
-    assert_eq!(records(&disk), before);
-    disk.hold(false);
+    let scene = Scene::open("2026-01-01T12:00:00Z").await;
+    let before = scene.records();
+    let (sent, asks) = scene.three_and_a_question().await;
+    assert_eq!(scene.records(), before);
+    scene.disk.hold(false);
     let mut duplicates = Vec::new();
     for sent in sent {
         duplicates.push(sent.await.unwrap().unwrap().duplicate);
     }
-    assert_eq!(duplicates, [false, true, false]);
-    assert_eq!(desk.claim(1).await.unwrap().len(), 1);
+    assert_eq!((duplicates, asks.await.unwrap()), (vec![false, true, false], Ok(1)));
+    assert_eq!(scene.desk.claim(1).await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_thought_on_a_commit_that_failed_is_refused_with_it_and_taken_once_when_it_comes_again() {
-    let (disk, desk, now) = opened().await;
-    let before = records(&disk);
-    let sent = three_at_a_held_disk(&disk, &desk, now).await;
-    disk.is_broken.store(true, Ordering::SeqCst);
-    disk.hold(false);
+    let scene = Scene::open("2026-01-01T12:00:00Z").await;
+    let before = scene.records();
+    let (sent, asks) = scene.three_and_a_question().await;
+    scene.disk.refuses.store(true, Ordering::SeqCst);
+    scene.disk.hold(false);
     for sent in sent {
         assert_eq!(sent.await.unwrap(), Err(DeskError::Unavailable));
     }
-    assert_eq!(records(&disk), before);
+    assert_eq!(asks.await.unwrap(), Err(DeskError::Unavailable));
+    scene.disk.refuses.store(false, Ordering::SeqCst);
+    assert_eq!(scene.records(), before);
     let mut duplicates = Vec::new();
     for key in ["1", "2", "1"] {
-        duplicates.push(sends(&desk, now, key).await.unwrap().unwrap().duplicate);
+        duplicates.push(scene.sends(key).await.unwrap().unwrap().duplicate);
     }
-    assert_eq!((duplicates, records(&disk)), (vec![false, false, true], before + 2));
+    assert_eq!((duplicates, scene.records()), (vec![false, false, true], before + 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_waits_for_its_secret_to_be_durable_and_then_goes_at_once() {
+    let scene = Scene::open("2026-01-01T12:00:00Z").await;
+    scene.sends("1").await.unwrap().unwrap();
+    scene.disk.hold(true);
+    let settled = scene.settles_the_house();
+    scene.waits_for_the_disk().await;
+    let with_token = |claims: &[Claim]| claims.iter().filter(|claim| !claim.secrets.is_empty()).count();
+    let early = scene.claimed().await;
+    assert!(early.iter().any(|claim| matches!(claim.command.action, Action::Place { .. })), "this one needs none");
+    assert_eq!(with_token(&early), 0, "a crash would lose the token and not what was done with it");
+
+    scene.disk.hold(false);
+    settled.await.unwrap().unwrap();
+    assert!(with_token(&scene.claimed().await) > 0, "the clock stands still: what waits for a time does not go");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_just_before_midnight_is_a_duplicate_after_it() {
+    let scene = Scene::open("2026-01-01T23:59:59Z").await;
+    scene.disk.hold(true);
+    let settled = scene.settles_the_house();
+    scene.waits_for_the_disk().await;
+    let before_midnight = scene.sends("1");
+    tokio::time::sleep(A_WHILE).await;
+    scene.clock.advance(SignedDuration::from_secs(2));
+    let after_midnight = scene.sends("2");
+    tokio::time::sleep(A_WHILE).await;
+    scene.disk.hold(false);
+    settled.await.unwrap().unwrap();
+    for sent in [before_midnight, after_midnight] {
+        assert!(!sent.await.unwrap().unwrap().duplicate);
+    }
+    assert!(scene.sends("1").await.unwrap().unwrap().duplicate);
 }
