@@ -12,6 +12,9 @@ use crate::hub::HUB;
 const OPEN: u64 = 2_000;
 /// Events of a conversation: messages, and its end.
 const EVENTS: u64 = 25;
+/// A message of ordinary length.
+const WORDS: &str = "I ordered the green one two weeks ago and what came this morning is blue and one of its corners is \
+broken, so I would like to send it back or get another one, whichever is quicker. The order number is on the slip.";
 
 /// Who writes.
 #[derive(Clone, Copy, PartialEq)]
@@ -23,9 +26,6 @@ enum Writers {
     /// The customer and, in turn, the hub for the agent: what it wrote is reported to it like everything in the thread.
     Both,
 }
-/// A message of ordinary length.
-const WORDS: &str = "I ordered the green one two weeks ago and what came this morning is blue and one of its corners is \
-broken, so I would like to send it back or get another one, whichever is quicker. The order number is on the slip.";
 
 /// Which events come, in order.
 #[derive(Clone)]
@@ -38,15 +38,14 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// Conversations of many events, many at once; at any time a few begin and a few end. Each message is reported once,
-    /// as the filter in the README has it.
+    /// Conversations of many events, many at once; at any time a few begin and a few end.
     pub(crate) fn conversations(name: u64) -> Self {
-        Script { name, writers: Writers::Both, next: Arc::new(AtomicU64::new(1_000_000_000)) }
+        Script { name, writers: Writers::Customer, next: Arc::new(AtomicU64::new(1_000_000_000)) }
     }
 
-    /// Conversations in which nobody answers.
-    pub(crate) fn monologues(name: u64) -> Self {
-        Script { writers: Writers::Customer, ..Script::conversations(name) }
+    /// Conversations in which somebody answers.
+    pub(crate) fn answered(name: u64) -> Self {
+        Script { writers: Writers::Both, ..Script::conversations(name) }
     }
 
     /// Every event opens a conversation.

@@ -1,13 +1,12 @@
 //! One input on its way through the desk: dedupe, correlate, fold, conduct, encode.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tandem_sdk::doors::{Decoded, Envelope};
 use tandem_sdk::error::AdapterError;
 use tandem_sdk::model::{
-    Action, CommandId, Derive, Fact, FactKind, InstanceName, InteractionId, LegId, LegRef, Outcome, PartyKey, Role,
-    SubjectId,
+    CommandId, Derive, Fact, FactKind, InstanceName, InteractionId, Outcome, PartyKey, Role, SubjectId,
 };
 use tandem_sdk::secret::{Secret, SecretRole};
 
@@ -15,16 +14,13 @@ use super::answer::Done;
 use super::persist;
 use super::recover::{is_nothing_new, stamp};
 use super::run::Writer;
-use super::shelf::Found;
-use crate::interactions::conduct::{Cloud, Context, INTERACTION_ATTRIBUTE, Turn, channel_of};
-use crate::interactions::{
-    Belongs, ChatRequest, Input, Interaction, Note, Owner, Step, Understood, generation_for, relatives,
-};
+use crate::interactions::conduct::{Context, Turn, channel_of};
+use crate::interactions::{Belongs, ChatRequest, Input, Interaction, Note, Owner, Step, Understood};
 use crate::record::{Opening, Record, RecordError};
 use crate::store::rows::dedupe::{Day, DedupeKey, taken_by};
 use crate::store::rows::quarantined::QuarantineKey;
 use crate::store::rows::semantic::SemanticKey;
-use crate::store::{Batch, Keyspace, SecretName, Store, SubjectId as StoredSubject};
+use crate::store::{Batch, Keyspace, SecretName, Store};
 
 /// Pairs of customer and subject that are remembered as written down. Forgetting them costs a write each.
 const TOLD: usize = 50_000;
@@ -383,84 +379,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Where a fact belongs, as far as its leg, its leg's chain or its own attribute tells.
-    fn find(&mut self, pending: &mut Pending, fact: &Fact) -> Result<Option<Belongs>, RecordError> {
-        let known = self.setup.known();
-        let Some(id) = self.find_id(fact)? else { return Ok(None) };
-        let belongs = self.look_at(id)?.map(|latest| generation_for(latest, fact, known));
-        Ok(match belongs {
-            // The twin of a message that was taken before the end opens nothing.
-            Some(Belongs::New { .. }) if self.is_known(pending, fact)? => Some(Belongs::To(id)),
-            belongs => belongs,
-        })
-    }
-
-    fn find_id(&mut self, fact: &Fact) -> Result<Option<InteractionId>, RecordError> {
-        let leg = fact.leg.id();
-        if let Some(id) = self.interaction_of(leg)? {
-            return Ok(Some(id));
-        }
-        for relative in relatives(fact) {
-            if let Some(id) = self.interaction_of(relative)? {
-                return Ok(Some(id));
-            }
-        }
-        let marked = fact.attributes.get(INTERACTION_ATTRIBUTE).and_then(|value| value.reveal()?.parse().ok());
-        let marked = marked.map(InteractionId);
-        let setup = Arc::clone(&self.setup);
-        let awaits = match marked {
-            Some(id) => self.look_at(id)?.is_some_and(|it| awaits_contact(it, &fact.leg, &setup.clouds)),
-            None => false,
-        };
-        Ok(marked.filter(|_| awaits))
-    }
-
-    pub(super) fn interaction_of(&mut self, leg: LegId) -> Result<Option<InteractionId>, RecordError> {
-        if let Some(id) = self.legs.get(&leg) {
-            return Ok(Some(*id));
-        }
-        let row = self.store.get(Keyspace::Refs, &persist::leg_ref(leg)).map_err(key_error)?;
-        let found = row.and_then(|row| uuid::Uuid::from_slice(&row).ok()).map(InteractionId);
-        self.legs.extend(found.map(|id| (leg, id)));
-        Ok(found)
-    }
-
-    /// Says to which interaction a leg belongs.
-    pub(super) fn refer(&mut self, pending: &mut Pending, leg: LegId, id: InteractionId) {
-        if self.legs.insert(leg, id) != Some(id) {
-            pending.rows.put(Keyspace::Refs, persist::leg_ref(leg), id.0.as_bytes().to_vec());
-        }
-    }
-
-    /// The interaction, from memory or from the store, taken off the shelf: [`turn`](Writer::turn) puts it back, or
-    /// [`put_back`](super::shelf::Shelf::put_back) does.
-    pub(super) fn load(&mut self, id: InteractionId) -> Result<Option<Interaction>, RecordError> {
-        self.fetch(id)?;
-        match self.shelf.take(id) {
-            Found::Here(it) => Ok(Some(it)),
-            Found::Out => Err(RecordError::Out(id)),
-            Found::Absent => Ok(None),
-        }
-    }
-
-    /// The interaction, from memory or from the store, where it stands.
-    pub(super) fn look_at(&mut self, id: InteractionId) -> Result<Option<&Interaction>, RecordError> {
-        self.fetch(id)?;
-        Ok(self.shelf.get(id))
-    }
-
-    /// Puts an interaction on the shelf that is not on it.
-    fn fetch(&mut self, id: InteractionId) -> Result<(), RecordError> {
-        if !self.shelf.holds(id)
-            && let Some(it) = persist::get_interaction(id, &*self.store, &self.keys)?
-        {
-            self.shelf.put_clean(it);
-        }
-        Ok(())
-    }
-
     /// Whether a fact was taken before, by whichever envelope.
-    fn is_known(&self, pending: &Pending, fact: &Fact) -> Result<bool, RecordError> {
+    pub(super) fn is_known(&self, pending: &Pending, fact: &Fact) -> Result<bool, RecordError> {
         let key = semantic_key(fact);
         Ok(pending.facts.contains(&key) || self.store.contains(Keyspace::Semantic, &key).map_err(key_error)?)
     }
@@ -479,110 +399,10 @@ impl Writer {
         }
         Ok(new)
     }
-
-    /// Takes the outcome of a command.
-    pub(super) fn take_outcome(
-        &mut self,
-        pending: &mut Pending,
-        command: CommandId,
-        result: Result<Outcome, AdapterError>,
-        secrets: Vec<(SecretRole, Secret)>,
-        repeated: bool,
-    ) -> Result<Done, RecordError> {
-        let Some(owner) = self.outbox.owner(command) else {
-            return Ok(Done { interaction: None, duplicate: true });
-        };
-        self.outbox.settle(command);
-        let mut input = Input::Outcome { command, result, repeated };
-        let observed = input.take_facts();
-        match owner {
-            Owner::Interaction(id) => {
-                let Some(mut it) = self.load(id)? else { return Ok(Done::default()) };
-                let dead: Vec<CommandId> = it.dead.keys().copied().collect();
-                let Some(settled) = it.fold_input(&input) else {
-                    self.shelf.put_back(it);
-                    return Ok(Done { interaction: Some(id), duplicate: true });
-                };
-                self.keep_dead(pending, &dead, &it);
-                // Whoever is handed the customer's token must be told until when it works.
-                let until = match (&settled.action, &input) {
-                    (Action::IssueToken { .. }, Input::Outcome { result: Ok(Outcome::Issued { expires_at }), .. }) => {
-                        Some(*expires_at)
-                    }
-                    _ => None,
-                };
-                self.keep_secrets(pending, persist::stored(it.subject), &settled, secrets, until)?;
-                self.refer_outcome(pending, &input, &it)?;
-                let made = match &input {
-                    Input::Outcome {
-                        result: Ok(Outcome::Placed { leg, .. } | Outcome::Opened { leg, .. }), ..
-                    } => Some(leg.clone()),
-                    _ => None,
-                };
-                self.turn(pending, it, None, input, Some(&settled), Vec::new(), Vec::new(), &[])?;
-                if !observed.is_empty() {
-                    self.take_facts(pending, &settled.instance, Input::Learned {}, observed, &[])?;
-                }
-                if let Some(leg) = made {
-                    self.unpark(pending, &leg)?;
-                }
-                Ok(Done { interaction: Some(id), duplicate: false })
-            }
-            Owner::House | Owner::Nobody => {
-                self.house_outcome(pending, input, observed, secrets)?;
-                Ok(Done::default())
-            }
-        }
-    }
-
-    /// Keeps the secrets that an outcome brought, under the names that its command gives them.
-    pub(super) fn keep_secrets(
-        &self,
-        pending: &mut Pending,
-        subject: StoredSubject,
-        command: &tandem_sdk::model::Command,
-        secrets: Vec<(SecretRole, Secret)>,
-        until: Option<jiff::Timestamp>,
-    ) -> Result<(), RecordError> {
-        for (role, secret) in secrets {
-            if let Some(name) = command.keeps.get(&role).and_then(|name| SecretName::new(name)) {
-                self.vault.put(&name, subject, secret.reveal().as_bytes(), until, &mut pending.rows)?;
-                pending.kept.insert(name.as_str().to_owned());
-            }
-        }
-        Ok(())
-    }
-
-    /// New legs and addresses that an outcome tells of.
-    fn refer_outcome(&mut self, pending: &mut Pending, input: &Input, it: &Interaction) -> Result<(), RecordError> {
-        let Input::Outcome { result: Ok(outcome), .. } = input else { return Ok(()) };
-        match outcome {
-            Outcome::Placed { leg, .. } | Outcome::Opened { leg, .. } => self.refer(pending, leg.id(), it.id),
-            Outcome::Identified { address } => {
-                if let (Some(party), Some(address)) = (it.customer.account, address.reveal()) {
-                    self.remember_address(pending, party, address)?;
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
 }
 
 fn semantic_key(fact: &Fact) -> [u8; 32] {
     SemanticKey { leg: *fact.leg.id().0.as_bytes(), digest: digest(&[fact.kind.name(), &fact.key]) }.encode()
-}
-
-/// Whether an interaction waits for a contact in this cloud. Anybody who may set attributes on a contact could name an
-/// interaction; only one that is being placed there and does not know its contact yet is taken at that word.
-fn awaits_contact(it: &Interaction, leg: &LegRef, clouds: &BTreeMap<InstanceName, Cloud>) -> bool {
-    let in_this_cloud = |instance: &InstanceName| {
-        clouds.get(instance).is_some_and(|cloud| cloud.system == leg.system && cloud.account == leg.account)
-    };
-    it.closed.is_none()
-        && it.placements.iter().any(|placement| {
-            in_this_cloud(&placement.target.instance) && placement.leg.as_ref().is_none_or(|known| known == leg)
-        })
 }
 
 /// What the house must be asked for.

@@ -162,6 +162,23 @@ async fn a_command_waits_for_its_secret_to_be_durable_and_then_goes_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_waits_also_for_a_secret_that_comes_with_the_batch_after_the_one_under_way() {
+    let scene = Scene::open("2026-01-01T12:00:00Z").await;
+    scene.sends("1").await.unwrap().unwrap();
+    scene.disk.hold(true);
+    let sent = scene.sends("2");
+    scene.waits_for_the_disk().await;
+    let settled = scene.settles_the_house();
+    tokio::time::sleep(A_WHILE).await;
+    assert!(scene.claimed().await.iter().all(|claim| claim.secrets.is_empty()));
+
+    scene.disk.hold(false);
+    sent.await.unwrap().unwrap();
+    settled.await.unwrap().unwrap();
+    assert!(scene.claimed().await.iter().any(|claim| !claim.secrets.is_empty()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_came_just_before_midnight_is_a_duplicate_after_it() {
     let scene = Scene::open("2026-01-01T23:59:59Z").await;
     scene.disk.hold(true);
