@@ -12,7 +12,7 @@ pub struct Settings {
     /// Blocks and filters read from disk and kept, in bytes. Default 32 MiB: recovery reads the log once from end to end, and everything
     /// that is read again and again is young enough to be in a memtable.
     pub cache_bytes: u64,
-    /// The log's memtable, in bytes. Default 16 MiB, which is 6 000 records of 2.5 KB: a flush writes it in one go and takes a fraction of
+    /// The log's memtable, in bytes. Default 8 MiB, which is 3 000 records of 2.5 KB: a flush writes it in one go and takes a fraction of
     /// a second, and the next ones wait meanwhile. A new value counts for buckets made after it.
     pub log_memtable_bytes: u64,
     /// The memtable of each other keyspace, in bytes of keys and values. Default 2 MiB: most rows are so small that what holds them weighs
@@ -36,7 +36,7 @@ impl Default for Settings {
         const MIB: u64 = 1024 * 1024;
         Settings {
             cache_bytes: 32 * MIB,
-            log_memtable_bytes: 16 * MIB,
+            log_memtable_bytes: 8 * MIB,
             memtable_bytes: 2 * MIB,
             journal_bytes: 192 * MIB,
             worker_threads: 1,
