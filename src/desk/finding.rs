@@ -66,7 +66,7 @@ impl Writer {
 
     /// The interaction, from memory or from the store, taken off the shelf: [`turn`](Writer::turn) puts it back, or
     /// [`put_back`](super::shelf::Shelf::put_back) does.
-    pub(super) fn load(&mut self, id: InteractionId) -> Result<Option<Interaction>, RecordError> {
+    pub(super) fn load(&mut self, id: InteractionId) -> Result<Option<Box<Interaction>>, RecordError> {
         self.fetch(id)?;
         match self.shelf.take(id) {
             Found::Here(it) => Ok(Some(it)),
@@ -86,7 +86,7 @@ impl Writer {
         if !self.shelf.holds(id)
             && let Some(it) = persist::get_interaction(id, &*self.store, &self.keys)?
         {
-            self.shelf.put_clean(it);
+            self.shelf.put_clean(Box::new(it));
         }
         Ok(())
     }

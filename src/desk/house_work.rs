@@ -237,7 +237,7 @@ impl Writer {
         let subject = party.map_or(SubjectId(id.0), |party| SubjectId(party.0));
         let opening =
             Opening { generation: 1, continued_from: None, channel: Channel::Chat, agent_parties: Vec::new() };
-        let mut it = begin(id, subject, &opening, self.now);
+        let mut it = Box::new(begin(id, subject, &opening, self.now));
         let input = Input::Chat(Box::new(request));
         it.fold_input(&input);
         self.refer(pending, leg.id(), id);

@@ -376,9 +376,11 @@ mod tests {
         };
         let mut before = owed();
         let (with_worker, without) = (before.next(second(0)).unwrap().command, before.next(second(0)).unwrap().command);
+        let earlier = before.complete();
         before.settle(with_worker.id);
         before.defer(without.id, second(7), false, false);
         before.settle(without.id);
+        before.is_durable(earlier);
         let mut after = owed();
         after.inherit(before);
 
@@ -410,6 +412,7 @@ mod tests {
         assert!(outbox.next(second(99)).is_none());
 
         outbox.settle(yields.id);
+        assert!(outbox.owes(&"x".into(), "identify"), "the other one");
         commit(&mut outbox);
         assert_eq!(outbox.next(second(2)).unwrap().command.id, uses.id);
         outbox.settle(uses.id);
@@ -456,7 +459,7 @@ mod tests {
         assert!(outbox.next(second(200)).is_none());
         commit(&mut outbox);
         let again = outbox.next(second(1)).unwrap();
-        assert_eq!((again.command.id, again.attempts), (uses.id, 1), "it was not tried");
+        assert_eq!((again.command.id, again.attempts, again.waited), (uses.id, 1, true), "it was not tried");
     }
 
     #[test]
@@ -471,6 +474,7 @@ mod tests {
         assert!(outbox.next(second(9)).is_none());
         let again = outbox.next(second(10)).unwrap();
         assert_eq!((again.command.id, again.attempts, again.uncertain), (first.id, 2, true));
+        assert!(!again.waited, "it was tried");
     }
 
     proptest! {

@@ -31,7 +31,7 @@ pub(super) fn recover(writer: &mut Writer, is_first: bool) -> Result<(), RecordE
     let mut from = None;
     loop {
         let (page, next) = persist::open_interactions(from.as_deref(), PAGE, &*writer.store, &writer.keys)?;
-        page.into_iter().for_each(|it| writer.shelf.put_clean(it));
+        page.into_iter().for_each(|it| writer.shelf.put_clean(Box::new(it)));
         match next {
             Some(next) => from = Some(next),
             None => break,
@@ -80,11 +80,11 @@ fn fold(writer: &mut Writer, bytes: &[u8]) -> Result<(), RecordError> {
             let known = writer.setup.known();
             let before = match writer.shelf.get(id) {
                 Some(it) if it.last_seq >= record.seq => return Ok(()),
-                Some(_) => writer.load(id)?,
+                Some(_) => writer.load(id)?.map(|it| *it),
                 None => persist::get_interaction(id, &*writer.store, &writer.keys)?,
             };
             if let Some(it) = fold_interaction(before, id, &record, known) {
-                writer.shelf.put_dirty(it, record.seq);
+                writer.shelf.put_dirty(Box::new(it), record.seq);
             }
         }
     }

@@ -97,7 +97,7 @@ impl Writer {
         for mut it in self.shelf.of_subjects(&subjects) {
             drop(it.detach());
             it.owed.values().for_each(|command| self.outbox.replace(command));
-            self.shelf.put_dirty(it, seq);
+            self.shelf.put_dirty(Box::new(it), seq);
         }
         let is_theirs = |leg: &tandem_sdk::model::LegRef| subjects.contains(&SubjectId(leg.id().0));
         for parked in self.house.parked.iter_mut().filter(|parked| is_theirs(&parked.fact.leg)) {

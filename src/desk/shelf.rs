@@ -8,7 +8,7 @@ use crate::interactions::Interaction;
 
 struct Slot {
     /// `None` while somebody works on it.
-    it: Option<Interaction>,
+    it: Option<Box<Interaction>>,
     /// The first record since it was last written down.
     dirty_since: Option<u64>,
 }
@@ -25,13 +25,9 @@ pub(super) struct Shelf {
 }
 
 /// What the shelf has of an interaction.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "taken apart where it arrives; a box would be an allocation for every input"
-)]
 pub(super) enum Found {
     /// The interaction.
-    Here(Interaction),
+    Here(Box<Interaction>),
     /// Somebody took it and did not put it back.
     Out,
     /// Nothing.
@@ -49,26 +45,26 @@ impl Shelf {
     }
 
     pub(super) fn get(&self, id: InteractionId) -> Option<&Interaction> {
-        self.slots.get(&id).and_then(|slot| slot.it.as_ref())
+        self.slots.get(&id).and_then(|slot| slot.it.as_deref())
     }
 
     /// The interaction where it stands. Whoever changes what it says must take it instead.
     pub(super) fn get_mut(&mut self, id: InteractionId) -> Option<&mut Interaction> {
-        self.slots.get_mut(&id).and_then(|slot| slot.it.as_mut())
+        self.slots.get_mut(&id).and_then(|slot| slot.it.as_deref_mut())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Interaction> {
-        self.slots.values().filter_map(|slot| slot.it.as_ref())
+        self.slots.values().filter_map(|slot| slot.it.as_deref())
     }
 
     /// Puts one here as it is written down.
-    pub(super) fn put_clean(&mut self, it: Interaction) {
+    pub(super) fn put_clean(&mut self, it: Box<Interaction>) {
         self.order.push_back(it.id);
         self.slots.insert(it.id, Slot { it: Some(it), dirty_since: None });
     }
 
     /// Puts one back that the record at `seq` changed.
-    pub(super) fn put_dirty(&mut self, it: Interaction, seq: u64) {
+    pub(super) fn put_dirty(&mut self, it: Box<Interaction>, seq: u64) {
         let id = it.id;
         let since = match self.slots.get_mut(&id) {
             Some(slot) => {
@@ -99,7 +95,7 @@ impl Shelf {
     }
 
     /// Puts one back that nothing happened to.
-    pub(super) fn put_back(&mut self, it: Interaction) {
+    pub(super) fn put_back(&mut self, it: Box<Interaction>) {
         if let Some(slot) = self.slots.get_mut(&it.id)
             && slot.it.is_none()
         {
@@ -148,9 +144,10 @@ impl Shelf {
     /// Lets go of those that are written down until at most `most` are left; closed ones go in any case.
     pub(super) fn let_go(&mut self, written: &[InteractionId], most: usize) {
         for id in written {
-            let gone = self.slots.get(id).is_some_and(|slot| {
-                slot.dirty_since.is_none() && slot.it.as_ref().is_some_and(Interaction::is_settled)
-            });
+            let gone = self
+                .slots
+                .get(id)
+                .is_some_and(|slot| slot.dirty_since.is_none() && slot.it.as_ref().is_some_and(|it| it.is_settled()));
             if gone {
                 self.slots.remove(id);
             }
@@ -182,9 +179,9 @@ mod tests {
 
     use super::*;
 
-    fn interaction(n: u64) -> Interaction {
+    fn interaction(n: u64) -> Box<Interaction> {
         let id = Derive::entity("test").number(n).uuid();
-        Interaction::open(InteractionId(id), SubjectId(id), 1, Channel::Chat, Timestamp::UNIX_EPOCH)
+        Box::new(Interaction::open(InteractionId(id), SubjectId(id), 1, Channel::Chat, Timestamp::UNIX_EPOCH))
     }
 
     #[test]

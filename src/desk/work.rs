@@ -291,7 +291,7 @@ impl Writer {
                 let opening = Opening { generation, continued_from, channel, agent_parties };
                 let id = lead.leg.id().opens(generation);
                 let subject = subject_of(lead, id, self.setup.known().hub, &opening.agent_parties);
-                (Some(begin(id, subject, &opening, self.now)), Some(opening))
+                (Some(Box::new(begin(id, subject, &opening, self.now))), Some(opening))
             }
         };
         let Some(mut it) = it else { return self.take_nothing(pending, input, body).map(|()| None) };
@@ -319,7 +319,7 @@ impl Writer {
     pub(super) fn turn(
         &mut self,
         pending: &mut Pending,
-        mut it: Interaction,
+        mut it: Box<Interaction>,
         opens: Option<Opening>,
         input: Input,
         settled: Option<&tandem_sdk::model::Command>,

@@ -1,7 +1,7 @@
 //! The text that is sealed: personal values by name, and the vendor's bytes behind them. One record holds what a customer
 //! wrote several times over: in the fact, in the event, in the command. It is written once.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ enum Value<T> {
 
 /// Personal values and other bytes as one text to seal.
 pub fn join(personal: &[(String, String)], body: &[u8]) -> Result<Vec<u8>, RecordError> {
-    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     let mut most = body.len().saturating_add(16);
     let mut pairs = Vec::with_capacity(personal.len());
     for (place, (name, value)) in personal.iter().enumerate() {
