@@ -25,6 +25,7 @@ use tandem::telemetry::Metrics;
 use tandem_sdk::doors::Context;
 use tandem_sdk::model::{Action, IdKey, LegRef, Outcome, PartyKey};
 use tandem_sdk::secret::{Secret, SecretRole};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::baseline::start;
@@ -100,6 +101,7 @@ pub(crate) struct Hub {
     thread: JoinHandle<bool>,
     url: String,
     watched: Arc<Mutex<Option<Arc<Carried>>>>,
+    takes: watch::Sender<bool>,
 }
 
 impl Hub {
@@ -190,10 +192,11 @@ impl Hub {
         };
         let url = format!("{}hooks/acs/events?code={SECRET}", start(routes(rooms)).await);
         let watched = Arc::new(Mutex::new(None));
+        let takes = watch::Sender::new(true);
         for _ in 0..WORKERS {
-            tokio::spawn(carry(desk.clone(), Arc::clone(&watched)));
+            tokio::spawn(carry(desk.clone(), Arc::clone(&watched), takes.subscribe()));
         }
-        Hub { desk, thread, url, watched }
+        Hub { desk, thread, url, watched, takes }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -207,6 +210,11 @@ impl Hub {
     /// Whose commands are timed.
     pub(crate) fn watch(&self, carried: Option<Arc<Carried>>) {
         *self.watched.lock().unwrap() = carried;
+    }
+
+    /// Whether the cloud takes what it is owed.
+    pub(crate) fn cloud_takes(&self, takes: bool) {
+        self.takes.send_replace(takes);
     }
 
     /// Waits until nothing is owed.
@@ -229,8 +237,9 @@ impl Hub {
 }
 
 /// A worker of a cloud that does everything at once.
-async fn carry(desk: Desk, watched: Arc<Mutex<Option<Arc<Carried>>>>) {
-    while let Ok(claims) = desk.claim(CLAIM).await {
+async fn carry(desk: Desk, watched: Arc<Mutex<Option<Arc<Carried>>>>, mut takes: watch::Receiver<bool>) {
+    while takes.wait_for(|takes| *takes).await.is_ok() {
+        let Ok(claims) = desk.claim(CLAIM).await else { return };
         if let Some(carried) = &*watched.lock().unwrap() {
             claims.iter().for_each(|claim| carried.claimed(claim));
         }
