@@ -15,6 +15,9 @@ use super::interaction::{Assignment, Closed, Doubt, Held, Interaction, Placement
 use super::leg::{Leg, LegState, Side};
 use super::step::{Note, Step};
 
+#[cfg(test)]
+mod tests;
+
 /// What folding one fact or outcome changed, for conduct to act on.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "few at a time, looked at once")]
