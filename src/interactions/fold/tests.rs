@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use tandem_sdk::error::ErrorKind;
-use tandem_sdk::model::{Channel, Derive, IdKey, InteractionId, Lane, Party, Purpose, SubjectId};
+use tandem_sdk::model::{Channel, Derive, IdKey, InteractionId, Lane, Message, Party, Purpose, SubjectId};
 
 use super::*;
 
@@ -180,4 +180,74 @@ fn a_timer_that_fired_is_set_no_more() {
     assert!(it.timers.contains_key("patience"));
     it.fold_input(&Input::Timer { name: "patience".into(), due: NOW });
     assert!(it.timers.is_empty());
+}
+
+/// Who speaks, and whether it is meant for the other side; nothing where a message is an echo of ours.
+fn heard(it: &mut Interaction, leg: LegRef, author: Party, message: Message) -> Option<(Role, bool)> {
+    let posted = fact(FactKind::MessagePosted, leg, |fact| {
+        fact.message = Some(message);
+        fact.author = Some(author);
+    });
+    it.fold_fact(&posted, known(), NOW).into_iter().find_map(|change| match change {
+        Change::Said { role, crosses, .. } => Some((role, crosses)),
+        _ => None,
+    })
+}
+
+fn said(it: &mut Interaction, leg: LegRef, author: Party, marker: Option<&str>) -> Option<Role> {
+    let message =
+        Message { id: "m".into(), text: "Hello".into(), marker: marker.map(str::to_owned), ..Message::default() };
+    heard(it, leg, author, message).map(|(role, _)| role)
+}
+
+#[test]
+fn an_echo_is_ours_when_sender_and_mark_are_ours() {
+    let as_a = |role| Party { role: Some(role), ..Party::default() };
+    for (leg, author, marker, expected, why) in [
+        (thread(), party("hub"), Some("m"), None, "the hub wrote it"),
+        (thread(), party("alex"), Some("m"), None, "the hub wrote it in the agent's name"),
+        (thread(), party("hub"), None, Some(Role::System), "somebody else writes with the hub's identity"),
+        (thread(), party("alex"), None, Some(Role::Agent), "the agent writes there themselves"),
+        (thread(), party("jane"), Some("m"), Some(Role::Customer), "anybody can write our mark"),
+        (thread(), Party::default(), Some("m"), Some(Role::Customer), "nobody says who wrote it"),
+        (contact(), as_a(Role::Customer), None, None, "the hub speaks as the customer there"),
+        (contact(), as_a(Role::Agent), None, Some(Role::Agent), "the agent answers"),
+        (contact(), as_a(Role::Agent), Some("m"), Some(Role::Agent), "marks mean nothing there"),
+        (contact(), party("hub"), None, Some(Role::System), "a flow speaks"),
+    ] {
+        let mut it = opened();
+        it.agent_parties.push(key("alex"));
+        assert_eq!(said(&mut it, leg, author, marker), expected, "{why}");
+    }
+}
+
+#[test]
+fn the_customer_is_whoever_writes_first_where_customers_do() {
+    let jane = Party { address: "8:acs:jane".into(), name: "Jane".into(), ..party("jane") };
+    let john = Party { address: "8:acs:john".into(), name: "John".into(), ..party("john") };
+    let mut it = opened();
+    said(&mut it, thread(), party("hub"), None);
+    said(&mut it, contact(), Party { role: Some(Role::Agent), ..john.clone() }, None);
+    assert_eq!(it.customer.key, None);
+    said(&mut it, thread(), jane, None);
+    said(&mut it, thread(), john, None);
+    assert_eq!(it.customer.key, Some(key("jane")));
+    assert_eq!((it.customer.address.reveal(), it.customer.name.reveal()), (Some("8:acs:jane"), Some("Jane")));
+}
+
+#[test]
+fn what_one_side_alone_may_read_does_not_cross() {
+    for (leg, visibility, crosses) in [
+        (thread(), Visibility::All, true),
+        (thread(), Visibility::Customer, false),
+        (thread(), Visibility::Agent, true),
+        (contact(), Visibility::All, true),
+        (contact(), Visibility::Customer, true),
+        (contact(), Visibility::Agent, false),
+    ] {
+        let message = Message { visibility, ..Message::default() };
+        let author = Party { role: Some(Role::Agent), ..party("alex") };
+        let (_, does) = heard(&mut opened(), leg.clone(), author, message).unwrap();
+        assert_eq!(does, crosses, "{} {visibility:?}", leg.system);
+    }
 }
