@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use tandem_sdk::error::ErrorKind;
 use tandem_sdk::model::{Channel, Derive, IdKey, InteractionId, Lane, Message, Party, Purpose, SubjectId};
+use tandem_sdk::secret::SecretRole;
 
 use super::*;
 
@@ -250,4 +251,20 @@ fn what_one_side_alone_may_read_does_not_cross() {
         let (_, does) = heard(&mut opened(), leg.clone(), author, message).unwrap();
         assert_eq!(does, crosses, "{} {visibility:?}", leg.system);
     }
+}
+
+#[test]
+fn secrets_of_its_own_are_its_own_until_they_are_forgotten() {
+    let mut it = opened();
+    let issues = |n: u64, name: &str| {
+        let mut command = Arc::unwrap_or_clone(command(Action::IssueToken { address: "8:acs:jane".into() }, n));
+        command.keeps.insert(SecretRole::UserToken, name.to_owned());
+        Arc::new(command)
+    };
+    for (n, name) in [(1, "i/one"), (2, "i/two"), (3, "house/hub")] {
+        settle(&mut it, &issues(n, name), Ok(Outcome::Issued { expires_at: NOW }));
+    }
+    assert_eq!(it.secrets, ["i/one", "i/two"]);
+    it.fold_step(&Step::Forget { secrets: vec!["i/one".into()] }, NOW);
+    assert_eq!(it.secrets, ["i/two"]);
 }
