@@ -268,3 +268,25 @@ fn secrets_of_its_own_are_its_own_until_they_are_forgotten() {
     it.fold_step(&Step::Forget { secrets: vec!["i/one".into()] }, NOW);
     assert_eq!(it.secrets, ["i/two"]);
 }
+
+#[test]
+fn an_agent_who_comes_ends_the_doubt_that_was_asked_about_and_no_other() {
+    let assigned = Step::Note(Box::new(Note::Assigned { agent: "agent-1".into(), leg: contact() }));
+    let traced = Step::Note(Box::new(Note::Traced {}));
+    for (doubt, step, expected) in [
+        (Doubt::None, &assigned, Doubt::None),
+        (Doubt::Away, &assigned, Doubt::Away),
+        (Doubt::Asked, &assigned, Doubt::None),
+        (Doubt::Away, &traced, Doubt::Asked),
+    ] {
+        let mut it = opened();
+        it.doubt = doubt;
+        it.fold_step(step, NOW);
+        assert_eq!(it.doubt, expected, "{doubt:?}");
+    }
+    let mut it = opened();
+    it.doubt = Doubt::Away;
+    it.fold_step(&assigned, NOW);
+    it.fold_step(&traced, NOW);
+    assert_eq!(it.doubt, Doubt::None, "the agent came while the cloud was asked");
+}
