@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use tandem_sdk::error::ErrorKind;
-use tandem_sdk::model::{Channel, Derive, IdKey, InteractionId, Lane, Message, Party, Purpose, SubjectId};
+use tandem_sdk::model::{Attachment, Channel, Derive, IdKey, InteractionId, Lane, Message, Party, Purpose, SubjectId};
 use tandem_sdk::secret::SecretRole;
 
 use super::*;
@@ -289,4 +289,63 @@ fn an_agent_who_comes_ends_the_doubt_that_was_asked_about_and_no_other() {
     it.fold_step(&assigned, NOW);
     it.fold_step(&traced, NOW);
     assert_eq!(it.doubt, Doubt::None, "the agent came while the cloud was asked");
+}
+
+/// What a message of this kind has to say to the other side.
+fn held(it: &mut Interaction, kind: FactKind, message: Message) -> Option<Held> {
+    let fact = fact(kind, thread(), |fact| {
+        fact.message = Some(message);
+        fact.author = Some(party("jane"));
+    });
+    it.fold_fact(&fact, known(), NOW).into_iter().find_map(|change| match change {
+        Change::Said { held, .. } => Some(held),
+        _ => None,
+    })
+}
+
+#[test]
+fn what_is_written_changed_and_taken_back_is_told_as_such() {
+    for (kind, change) in [
+        (FactKind::MessagePosted, Some(Relay::Posted)),
+        (FactKind::MessageEdited, Some(Relay::Edited)),
+        (FactKind::MessageDeleted, Some(Relay::Deleted)),
+        (FactKind::ParticipantJoined, None),
+    ] {
+        let held = held(&mut opened(), kind, Message::default());
+        assert_eq!(held.map(|held| held.change), change, "{kind:?}");
+    }
+}
+
+#[test]
+fn files_are_told_by_their_names_in_place_of_the_text_that_stands_for_them() {
+    let attachments = vec![Attachment { name: "slip.pdf".into(), ..Attachment::default() }];
+    let line = crate::content::not_carried(&attachments[0]);
+    for (content_type, expected) in
+        [(ContentType::Attachment, line.clone()), (ContentType::Text, format!("See this\n{line}"))]
+    {
+        let message =
+            Message { content_type, text: "See this".into(), attachments: attachments.clone(), ..Message::default() };
+        let held = held(&mut opened(), FactKind::MessagePosted, message).unwrap();
+        assert_eq!(held.content.text.reveal(), Some(expected.as_str()));
+    }
+}
+
+#[test]
+fn what_a_placement_was_told_waits_for_the_next_one_until_an_agent_is_there() {
+    let mut it = opened();
+    let message = held(&mut it, FactKind::MessagePosted, Message::default()).unwrap();
+    let other = Held { key: "other".into(), ..message.clone() };
+    for held in [&message, &other] {
+        it.fold_step(&Step::Note(Box::new(Note::Waiting(held.clone()))), NOW);
+    }
+    let told = |placement| {
+        let key = message.key.clone();
+        Step::Note(Box::new(Note::Relayed { to: Side::Agents, at: NOW, key, placement }))
+    };
+    let waiting = |it: &Interaction| it.waiting.iter().map(|held| (held.key.clone(), held.told)).collect::<Vec<_>>();
+    it.fold_step(&told(2), NOW);
+    assert_eq!(waiting(&it), [(message.key.clone(), 2), ("other".to_owned(), 0)]);
+    it.fold_step(&Step::Note(Box::new(Note::Assigned { agent: "agent-1".into(), leg: contact() })), NOW);
+    it.fold_step(&told(2), NOW);
+    assert_eq!(waiting(&it), [("other".to_owned(), 0)]);
 }
