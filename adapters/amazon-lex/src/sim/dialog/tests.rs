@@ -10,8 +10,9 @@ use crate::sim::settings::Omitted;
 const BOT: &str = include_str!("../../../examples/bot.toml");
 
 fn texts() -> impl Strategy<Value = String> {
-    let known = ["book a room", "big", "two", "yes", "no", "where is my order", "{Size}", "order breakfast", ""];
-    prop_oneof![proptest::sample::select(&known[..]).prop_map(str::to_owned), ".{0,60}"]
+    const KNOWN: &[&str] =
+        &["book a room", "big", "two", "yes", "no", "where is my order", "{Size}", "order breakfast", ""];
+    prop_oneof![proptest::sample::select(KNOWN).prop_map(str::to_owned), ".{0,60}"]
 }
 
 proptest! {

@@ -178,16 +178,29 @@ async fn attributes_that_a_hook_leaves_out_are_gone_or_stay_as_the_settings_say(
 }
 
 #[tokio::test]
-async fn retries_are_counted_in_what_is_proposed() {
+async fn retries_are_counted_in_what_is_proposed_until_the_fallback_intent_is_invoked() {
+    let world = World::new().await;
+    for (text, attempt) in [("change my room", "Initial"), ("dunno", "Retry1"), ("dunno", "Retry2")] {
+        let body = world.say("s1", text).await;
+        assert_eq!((stands(&body).0, said(&body)), ("ElicitSlot", "Which floor?"));
+        assert_eq!(world.function.event()["proposedNextState"]["prompt"], json!({ "attempt": attempt }));
+    }
+    assert_eq!(stands(&world.say("s1", "dunno").await).1, "FallbackIntent");
+    assert_eq!(world.function.sources().len(), 3);
+}
+
+#[tokio::test]
+async fn a_hook_can_refuse_a_value_and_ask_again_in_its_own_words() {
     let world = World::new().await;
     world.say("s1", "where is my order").await;
     let again = json!({ "sessionState": {
         "dialogAction": { "type": "ElicitSlot", "slotToElicit": "Number" },
         "intent": { "name": "CheckOrder", "slots": { "Number": null } },
-    } });
+    }, "messages": words("There is no such order.") });
     world.function.reply(Reply::of(&again));
     let body = world.say("s1", "x").await;
-    assert_eq!((stands(&body).0, said(&body)), ("ElicitSlot", "Which order number?"));
+    assert_eq!((stands(&body).0, said(&body)), ("ElicitSlot", "There is no such order."));
+    assert_eq!(body["sessionState"]["intent"]["slots"]["Number"], Value::Null);
 }
 
 /// Answers that Lex refuses.

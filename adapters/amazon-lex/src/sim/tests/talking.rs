@@ -116,7 +116,7 @@ async fn interpretations_are_ordered_and_fallback_comes_last_unless_nothing_is_s
     assert_eq!((&last["intent"]["name"], last.get("nluConfidence")), (&json!("FallbackIntent"), None));
     let scores: Vec<f64> = told.iter().filter_map(|one| one["nluConfidence"]["score"].as_f64()).collect();
     assert!(scores.windows(2).all(|two| two[0] >= two[1]) && (3..=5).contains(&told.len()), "{told:?}");
-    let body = world.say("s2", "room service is what I would like to have").await;
+    let body = world.say("s2", "check the room service bill again today").await;
     assert_eq!(body["interpretations"][0]["intent"]["name"], "FallbackIntent");
     let second = body["interpretations"][1]["nluConfidence"]["score"].as_f64();
     assert!(second.is_some_and(|score| score < 0.4), "{body}");

@@ -113,6 +113,18 @@ impl World {
         path: &str,
         body: &str,
     ) -> Answer {
+        self.try_as(signed, late, method, path, body).await.unwrap()
+    }
+
+    /// As [`World::call_as`]; an error when no answer comes.
+    pub(super) async fn try_as(
+        &self,
+        signed: &Expected<'_>,
+        late: i64,
+        method: Method,
+        path: &str,
+        body: &str,
+    ) -> Result<Answer, reqwest::Error> {
         let now = Timestamp::from_second(Timestamp::now().as_second() - late).unwrap();
         let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
         let host = format!("localhost:{}", self.lex.addr.port());
@@ -124,7 +136,7 @@ impl World {
             Arrived { method: method.as_str(), path, query: "", headers: &headers, authority: None, body: body_bytes };
         let signature = authorization(&arrived, signed, &stamp, &["host", "x-amz-date"]).unwrap();
         let request = self.client.request(method, format!("https://{host}{path}")).header("x-amz-date", stamp);
-        read(request.header("authorization", signature).body(body.to_owned())).await.unwrap()
+        read(request.header("authorization", signature).body(body.to_owned())).await
     }
 
     pub(super) async fn call(&self, method: Method, path: &str, body: &str) -> Answer {
