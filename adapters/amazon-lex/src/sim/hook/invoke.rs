@@ -56,12 +56,12 @@ impl Function {
             return Err(failed(format!("the event for Lambda has {} bytes, at most {MAX_EVENT}", event.len())));
         }
         let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(event);
-        let mut response = request.send().await.map_err(of_transport)?;
+        let mut response = request.send().await.map_err(|error| of_transport(&error))?;
         if response.status() != 200 || response.headers().contains_key("x-amz-function-error") {
             return Err(failed(format!("Received error response from Lambda: {}", response.status().as_u16())));
         }
         let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(of_transport)? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| of_transport(&error))? {
             if answer.len() + chunk.len() > MAX_ANSWER {
                 return Err(failed(format!("the answer of Lambda has more than {MAX_ANSWER} bytes")));
             }
@@ -72,7 +72,7 @@ impl Function {
 }
 
 /// Says no address: reqwest's own words hold it.
-fn of_transport(error: reqwest::Error) -> HookFailure {
+fn of_transport(error: &reqwest::Error) -> HookFailure {
     if error.is_timeout() {
         HookFailure::TimedOut
     } else {
