@@ -204,11 +204,12 @@ def _(stage):
 @rule("a body that was changed after signing is InvalidSignatureException")
 def _(stage):
     client = stage.client()
+    service = client.meta.service_model.service_id.hyphenize()
 
     def change(request, **_):
-        request.data = request.body = b'{"text":"agent please"}'
+        request.body = request.body.replace(b"hello", b"jello")
 
-    client.meta.events.register("before-send.lexv2-runtime.RecognizeText", lambda request, **_: change(request))
+    client.meta.events.register(f"before-send.{service}.RecognizeText", change)
     refused(403, "InvalidSignatureException", lambda: stage.say(new(), "hello", client))
 
 
