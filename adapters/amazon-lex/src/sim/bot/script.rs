@@ -237,3 +237,31 @@ fn default_no() -> Vec<String> {
 fn yes() -> bool {
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_that_makes_no_sense_is_refused_with_what_is_wrong() {
+        let slot = |more: &str| format!("name = 'A'\n[[intents.slots]]\nname = 'S'\nprompt = '?'\n{more}");
+        let cases = [
+            ("name = ''".to_owned(), "is empty"),
+            ("name = 'FallbackIntent'".to_owned(), "built-in"),
+            ("name = 'A'\n[[intents]]\nname = 'A'".to_owned(), "taken"),
+            ("name = 'A'\nutterances = ['a {B} c']".to_owned(), "no slot B"),
+            (format!("name = 'A'\nutterances = ['{}']", "x".repeat(501)), "500 characters"),
+            ("name = 'A'\nfulfilment = 'Waiting'".to_owned(), "one of Fulfilled"),
+            ("name = 'A'\nretries = 6".to_owned(), "at most 5"),
+            (slot("retries = 6"), "at most 5"),
+            (slot("[[intents.slots]]\nname = 'S'\nprompt = '?'"), "taken"),
+            (slot("color = 'red'"), "color"),
+        ];
+        for (intent, problem) in cases {
+            let found = Script::parse(&format!("[[intents]]\n{intent}")).err().unwrap_or_default();
+            assert!(found.contains(problem), "{intent}: {found}");
+        }
+        assert!(Script::parse("intents = []\nthreshold = 1.5").is_err());
+        assert!(Script::parse("intents = []\n[fallback]\nmisses = 0").is_err());
+    }
+}

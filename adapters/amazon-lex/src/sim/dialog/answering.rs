@@ -98,7 +98,10 @@ impl Conversation<'_> {
                 if !asked {
                     return Err(needed("messages"));
                 }
-                self.remembered.state.intent = intent;
+                if intent.is_none() {
+                    self.remembered.state.intent = None;
+                }
+                self.adopt(intent);
             }
             ActionType::ConfirmIntent => {
                 let intent = intent.filter(|intent| intent.slots.is_some()).ok_or(needed("intent with slots"))?;

@@ -81,6 +81,9 @@ impl<'a> Conversation<'a> {
     ) -> Self {
         remembered.count_down(now);
         remembered.overwrite(wish.state.take());
+        if let Some(intent) = &mut remembered.state.intent {
+            complete(intent, script);
+        }
         remembered.state.originating_request_id = Some(wish.request_id.clone());
         remembered.messages = std::mem::take(&mut wish.messages);
         let request_attributes = wish.request_attributes.take();
@@ -134,7 +137,10 @@ impl Remembered {
     fn overwrite(&mut self, given: Option<SessionState>) {
         let Some(given) = given else { return };
         let state = &mut self.state;
-        if given.dialog_action.is_some() {
+        let names = |intent: &Option<Intent>| intent.as_ref().map(|intent| intent.name.clone());
+        // A question that was open about another intent is not open any more.
+        let elsewhere = given.intent.is_some() && names(&given.intent) != names(&state.intent);
+        if given.dialog_action.is_some() || elsewhere {
             state.dialog_action = given.dialog_action;
             self.attempt = 0;
         }
@@ -159,6 +165,16 @@ pub(super) fn fresh(definition: &IntentDef) -> Intent {
         state: Some(IntentState::InProgress),
         confirmation_state: Some(Confirmation::None),
     }
+}
+
+/// Gives an intent from outside what it leaves out: slots that are not filled, and where every intent begins.
+fn complete(intent: &mut Intent, script: &Script) {
+    let Some(fresh) = script.intent(&intent.name).map(fresh) else { return };
+    let mut slots = fresh.slots.unwrap_or_default();
+    slots.extend(intent.slots.take().unwrap_or_default());
+    intent.slots = Some(slots);
+    intent.state = intent.state.or(fresh.state);
+    intent.confirmation_state = intent.confirmation_state.or(fresh.confirmation_state);
 }
 
 /// FallbackIntent has no confidence.

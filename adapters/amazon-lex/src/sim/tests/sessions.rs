@@ -105,6 +105,21 @@ async fn put_session_sets_the_question_and_answers_in_packed_headers() {
 }
 
 #[tokio::test]
+async fn an_intent_from_outside_gets_what_it_leaves_out_and_closes_what_was_open() {
+    let world = World::new().await;
+    world.say("s1", "book a room").await;
+    let given = json!({ "text": "toast", "sessionState": { "intent": { "name": "OrderBreakfast" },
+        "dialogAction": { "type": "ElicitSlot", "slotToElicit": "Dishes" } } });
+    assert_eq!(stands(&world.recognize("s1", &given).await.body), ("Close", "OrderBreakfast", "Fulfilled"));
+    world.say("s2", "book a room").await;
+    let given = json!({ "sessionState": { "intent": { "name": "OrderBreakfast" } } });
+    let state = unpacked(&world.put("s2", &given).await, "x-amz-lex-session-state");
+    let intent = json!({ "name": "OrderBreakfast", "slots": { "Dishes": null }, "state": "InProgress",
+        "confirmationState": "None" });
+    assert_eq!((&state["intent"], state.get("dialogAction")), (&intent, None));
+}
+
+#[tokio::test]
 async fn put_session_can_speak_for_the_bot_delegate_to_it_and_close() {
     let world = World::new().await;
     let intent = json!({ "name": "BookRoom", "slots": { "Size": { "value": { "interpretedValue": "large" } } } });
