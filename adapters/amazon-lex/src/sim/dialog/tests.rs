@@ -71,7 +71,8 @@ proptest! {
             while let Next::Ask(call) = next {
                 hooks += 1;
                 let delegate = Answer::read(br#"{"sessionState":{"dialogAction":{"type":"Delegate"}}}"#);
-                next = delegate.and_then(|answer| turn.answered(call.source, answer, 12_288)).map_err(TestCaseError::fail)?;
+                let answered = delegate.and_then(|answer| turn.answered(call.source, answer, 12_288));
+                next = answered.map_err(TestCaseError::fail)?;
             }
             turn.settle();
             prop_assert!(hooks <= 2);

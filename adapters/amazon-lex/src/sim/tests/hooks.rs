@@ -153,10 +153,11 @@ async fn a_hook_can_ask_for_an_intent_a_slot_and_a_confirmation() {
 #[tokio::test]
 async fn a_hook_may_change_attributes_contexts_and_slots() {
     let world = World::new().await;
+    let number = json!({ "shape": "Scalar", "value": { "interpretedValue": "9" } });
     let answer = json!({
         "sessionState": {
             "dialogAction": { "type": "Delegate", "slotToElicit": null },
-            "intent": { "name": "CheckOrder", "slots": { "Number": { "shape": "Scalar", "value": { "interpretedValue": "9" } } } },
+            "intent": { "name": "CheckOrder", "slots": { "Number": number } },
             "sessionAttributes": { "seen": "yes" }, "activeContexts": null, "runtimeHints": null,
             "originatingRequestId": null,
         },
@@ -207,7 +208,10 @@ async fn a_hook_can_refuse_a_value_and_ask_again_in_its_own_words() {
 /// Answers that Lex refuses.
 fn wrong() -> Vec<(&'static str, Value)> {
     let intent = json!({ "name": "Complain", "state": "Fulfilled" });
-    let slot = |slot: &str, intent: Value| json!({ "sessionState": { "dialogAction": { "type": "ElicitSlot", "slotToElicit": slot }, "intent": intent } });
+    let slot = |slot: &str, intent: Value| {
+        let action = json!({ "type": "ElicitSlot", "slotToElicit": slot });
+        json!({ "sessionState": { "dialogAction": action, "intent": intent } })
+    };
     let with = |member: &str, value: Value| {
         let mut answer = action("Close", intent.clone(), json!([]));
         answer["sessionState"][member] = value;
