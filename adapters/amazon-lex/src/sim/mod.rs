@@ -2,8 +2,8 @@
 //!
 //! It serves RecognizeText, PutSession, GetSession and DeleteSession (SigV4, service `lex`), talks as a script says,
 //! and asks code hooks as Lex invokes a Lambda function. [`run`] starts it from [`Settings`]; `GET /sim/sessions` shows
-//! what it remembers, `GET /sim/ledger` what was done to it (`turn.taken`, `session.put`, `session.deleted`, `hook.called`,
-//! `call.faulted`).
+//! what it remembers, `GET /sim/ledger` what was done to it (`turn.taken`, `session.put`, `session.deleted`,
+//! `hook.called`, `call.faulted`).
 //!
 //! * [`shapes`], [`limits`], [`errors`], [`gzip`]: the API's structures, their documented sizes, its refusals, its
 //!   packed headers.

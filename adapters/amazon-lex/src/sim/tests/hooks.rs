@@ -265,8 +265,8 @@ async fn a_wrong_answer_is_a_failed_dependency_and_leaves_the_session_as_it_was(
 
 #[tokio::test]
 async fn a_hook_that_fails_or_is_late_is_a_failed_dependency_unless_the_bot_has_words_for_it() {
-    let world = World::with(|settings| settings["time_scale"] = json!(60.0)).await;
-    let late = Reply { delay: Duration::from_secs(3), ..Reply::delegate() };
+    let world = World::with(|settings| settings["time_scale"] = json!(20.0)).await;
+    let late = Reply { delay: Duration::from_secs(4), ..Reply::delegate() };
     let cases = [
         (Reply { status: 500, ..Reply::delegate() }, "That did not work."),
         (Reply { error: true, ..Reply::delegate() }, "That did not work."),
