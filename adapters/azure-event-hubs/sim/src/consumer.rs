@@ -44,6 +44,7 @@ pub(crate) async fn serve(wish: ReadWish, sender: Sender, place: &Place) {
             return refuse(LinkEndpoint::Sender(sender), refusal(&wish, &why), &wish.name, place).await;
         }
     };
+    let held = Held { id, wish: &wish, place };
     for name in &seat.took_from {
         enter("reader.displaced", &wish, place, json!({"displaced": name}));
     }
@@ -52,8 +53,7 @@ pub(crate) async fn serve(wish: ReadWish, sender: Sender, place: &Place) {
             enter("reader.attached", &wish, place, json!({"first": first}));
             let mut sender = sender;
             let end = read(first, &wish, seat, &mut sender, place).await;
-            leave(id, &wish);
-            enter("reader.left", &wish, place, json!({}));
+            drop(held);
             let closed = match end {
                 End::Gone => sender.close().await,
                 End::Told(error) => sender.close_with_error(error).await,
@@ -63,15 +63,25 @@ pub(crate) async fn serve(wish: ReadWish, sender: Sender, place: &Place) {
             }
         }
         Err(why) => {
-            leave(id, &wish);
+            drop(held);
             refuse(LinkEndpoint::Sender(sender), conditions::argument_error(why), &wish.name, place).await;
         }
     }
 }
 
-fn leave(id: u64, wish: &ReadWish) {
-    if let Some(readers) = wish.partition.readers().get_mut(&wish.group) {
-        readers.leave(id);
+/// A place that is given back when its link ends, in whatever way: a connection that is cut drops its links.
+struct Held<'a> {
+    id: u64,
+    wish: &'a ReadWish,
+    place: &'a Place,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(readers) = self.wish.partition.readers().get_mut(&self.wish.group) {
+            readers.leave(self.id);
+        }
+        enter("reader.left", self.wish, self.place, json!({}));
     }
 }
 

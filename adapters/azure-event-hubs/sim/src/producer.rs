@@ -73,9 +73,13 @@ async fn take(delivery: Delivery<Body<Value>>, receiver: Receiver, wish: &SendWi
     let site = |what: &str| format!("{what} {}", wish.hub);
     match namespace.faults.draw(&site("send"), &BEFORE) {
         Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
-        Some(Fault::Throttle) => return reject(&delivery, receiver, conditions::server_busy(), place).await,
+        Some(Fault::Throttle) => {
+            reject(&delivery, &receiver, conditions::server_busy(), place).await;
+            return Some(receiver);
+        }
         Some(Fault::ServerError) => {
-            return reject(&delivery, receiver, conditions::internal("the simulated namespace failed"), place).await;
+            reject(&delivery, &receiver, conditions::internal("the simulated namespace failed"), place).await;
+            return Some(receiver);
         }
         // Neither stored nor settled.
         Some(_) => return Some(receiver),
@@ -87,7 +91,8 @@ async fn take(delivery: Delivery<Body<Value>>, receiver: Receiver, wish: &SendWi
         Ok(sent) => store(sent, wish, place),
         Err(error) => {
             tokio::time::sleep(namespace.settle_delay()).await;
-            return goes_on(receiver.reject(info, error).await, receiver);
+            drop(receiver.reject(info, error).await);
+            return Some(receiver);
         }
     }
     match namespace.faults.draw(&site("settle"), &AFTER) {
@@ -105,7 +110,9 @@ async fn take(delivery: Delivery<Body<Value>>, receiver: Receiver, wish: &SendWi
         Some(_) | None => {}
     }
     tokio::time::sleep(namespace.settle_delay()).await;
-    goes_on(receiver.accept(info).await, receiver)
+    // A link that is gone is noticed at the next receive, which also answers its detach.
+    drop(receiver.accept(info).await);
+    Some(receiver)
 }
 
 fn store(sent: Sent, wish: &SendWish, place: &Place) {
@@ -114,13 +121,7 @@ fn store(sent: Sent, wish: &SendWish, place: &Place) {
     place.namespace.store(hub, partition, sent.events);
 }
 
-async fn reject(delivery: &Delivery<Body<Value>>, receiver: Receiver, error: Error, place: &Place) -> Option<Receiver> {
+async fn reject(delivery: &Delivery<Body<Value>>, receiver: &Receiver, error: Error, place: &Place) {
     tokio::time::sleep(place.namespace.settle_delay()).await;
-    goes_on(receiver.reject(delivery, error).await, receiver)
-}
-
-fn goes_on<E>(settled: Result<(), E>, receiver: Receiver) -> Option<Receiver> {
-    // A link that is gone is noticed at the next receive, which also answers its detach.
-    drop(settled);
-    Some(receiver)
+    drop(receiver.reject(delivery, error).await);
 }

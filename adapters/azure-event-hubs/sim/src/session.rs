@@ -23,8 +23,8 @@ use crate::request_response::{self, Replies};
 use crate::{consumer, producer};
 
 /// How long a refused sender is listened to. It has credit already when it is told, and some clients wait for ever for
-/// the outcome of a transfer that crossed the detach.
-const LAST_TRANSFER: Duration = Duration::from_millis(50);
+/// the outcome of a transfer that crossed the detach, or tell nobody why it was refused.
+const LAST_TRANSFER: Duration = Duration::from_millis(300);
 
 /// Where a link lives.
 #[derive(Clone)]
