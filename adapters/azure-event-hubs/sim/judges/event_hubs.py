@@ -39,12 +39,16 @@ def expect(found, wanted):
 
 
 def refused(call, *words, kind=EventHubError):
-    """The call must fail with an error of this kind that says one of these words."""
+    """The call must fail with an error of this kind that says one of these words, or was caused by one that does."""
     try:
         answer = call()
     except kind as error:
-        if not any(word in str(error) for word in words):
-            raise AssertionError(f"refused with {error}, wanted {words}") from error
+        said, cause = [], error
+        while cause is not None:
+            said.append(str(cause))
+            cause = cause.__context__
+        if not any(word in text for word in words for text in said):
+            raise AssertionError(f"refused with {said}, wanted {words}") from error
         return error
     raise AssertionError(f"accepted with {answer!r}")
 
@@ -347,14 +351,14 @@ def no_right(stage):
 def missing(stage):
     with stage.producer("nowhere", retry_total=0) as producer:
         refused(lambda: producer.send_event(EventData("x")), "404", "there is no hub")
-    for hub, group, partition, words in [
-        ("judged", "nobody", "0", "does not exist"),
-        ("judged", "$Default", "7", "has no partition"),
-    ]:
-        reader = Reader(stage, hub, partition, "@latest", group=group, retry_total=0)
-        until(lambda: reader.errors)
-        expect(words in str(reader.errors[0]), True)
-        reader.stop()
+    with stage.producer("judged", retry_total=0) as producer:
+        batch = producer.create_batch(partition_id="7")
+        batch.add(EventData("x"))
+        refused(lambda: producer.send_batch(batch), "argument-out-of-range", "has no partition")
+    reader = Reader(stage, "judged", "0", "@latest", group="nobody", retry_total=0)
+    until(lambda: reader.errors)
+    expect("does not exist" in str(reader.errors[0]), True)
+    reader.stop()
 
 
 @rule("an event that is too large is refused by the SDK, which knows the limit")
@@ -417,7 +421,12 @@ def across(stage, what):
         until(lambda: len(reader.events) == 3)
         stage.disturb(what)
         for number in range(3, 6):
-            send(number)
+            try:
+                send(number)
+            except EventHubError:
+                # The SDK notices that an idle link was detached when it sends, and leaves it to the caller.
+                expect(what, "detach")
+                send(number)
     until(lambda: len(reader.events) >= 6, 20)
     time.sleep(0.1)
     expect(reader.bodies(), [f"{what} {n}" for n in range(6)])
@@ -437,7 +446,8 @@ def detach_in_flight(stage):
 @rule("a busy namespace says so")
 def busy(stage):
     with stage.producer("judged", retry_total=0) as producer:
-        stage.disturb("busy", hub="judged")
+        # Whatever is said, this SDK sends a single event twice.
+        stage.disturb("busy", hub="judged", times=2)
         refused(lambda: producer.send_event(EventData("x")), "server-busy", "busy")
         producer.send_event(EventData("x"))
 
@@ -476,9 +486,11 @@ def main():
     parser.add_argument("--endpoint", required=True, help="amqp://127.0.0.1:PORT")
     parser.add_argument("--control", required=True, help="http://127.0.0.1:PORT")
     parser.add_argument("--key", required=True, help="the key of RootManageSharedAccessKey")
-    stage = Stage(parser.parse_args())
-    failures = []
-    for sentence, check in RULES:
+    parser.add_argument("--only", default="", help="judge only rules whose sentence has this in it")
+    arguments = parser.parse_args()
+    stage = Stage(arguments)
+    failures, rules = [], [one for one in RULES if arguments.only in one[0]]
+    for sentence, check in rules:
         try:
             check(stage)
             print(f"ok: {sentence}", flush=True)
@@ -487,7 +499,7 @@ def main():
             print(f"NOT OK: {sentence}", flush=True)
     for failure in failures:
         print(failure, file=sys.stderr)
-    print(f"{len(RULES) - len(failures)} of {len(RULES)} rules hold")
+    print(f"{len(rules) - len(failures)} of {len(rules)} rules hold")
     sys.exit(1 if failures else 0)
 
 

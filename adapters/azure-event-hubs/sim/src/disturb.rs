@@ -19,7 +19,7 @@ pub enum Disturbance {
     Cut,
     /// Closes every connection with `amqp:connection:forced`.
     ForceClose,
-    /// Detaches the links of one hub, or all, with `amqp:link:detach-forced`.
+    /// Detaches the links of one hub, or of all hubs, with `amqp:link:detach-forced`.
     Detach {
         /// Which hub; none: all.
         #[serde(default)]

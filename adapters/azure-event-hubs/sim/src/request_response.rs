@@ -52,16 +52,8 @@ impl Reply {
 
 /// Takes requests until their link ends.
 pub(crate) async fn take(service: Service, mut receiver: Receiver, place: &Place) {
-    let mut orders = place.namespace.detach.subscribe();
     loop {
-        let received = tokio::select! {
-            received = receiver.recv::<Body<Value>>() => received,
-            Ok(hub) = orders.recv() => {
-                if hub.is_some() { continue }
-                return close(receiver.close_with_error(conditions::detach_forced("told to detach")).await);
-            }
-        };
-        let delivery = match received {
+        let delivery = match receiver.recv::<Body<Value>>().await {
             Ok(delivery) => delivery,
             Err(RecvError::MessageDecode(error)) => {
                 drop(receiver.reject(error.info, conditions::undecodable()).await);
