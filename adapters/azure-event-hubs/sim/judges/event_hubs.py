@@ -354,7 +354,7 @@ def missing(stage):
     with stage.producer("judged", retry_total=0) as producer:
         batch = producer.create_batch(partition_id="7")
         batch.add(EventData("x"))
-        refused(lambda: producer.send_batch(batch), "argument-out-of-range", "has no partition")
+        refused(lambda: producer.send_batch(batch), "argument-out-of-range", "Invalid partition")
     reader = Reader(stage, "judged", "0", "@latest", group="nobody", retry_total=0)
     until(lambda: reader.errors)
     expect("does not exist" in str(reader.errors[0]), True)
