@@ -40,6 +40,10 @@ pub(crate) fn unpack(format: u32, envelope: AmqpMessage) -> Result<Sent, Error> 
     };
     let mut events = Vec::new();
     for section in sections.into_inner() {
+        // The library reads a message from no bytes at all.
+        if section.0.is_empty() {
+            return Err(conditions::undecodable());
+        }
         let mut event: AmqpMessage = Body::<Value>::decode_message_from_reader(SliceReader::new(section.0.as_ref()))
             .map_err(|_| conditions::undecodable())?;
         // The key of a batch is on its envelope; not every client repeats it inside.
