@@ -7,7 +7,7 @@ use std::time::Duration;
 use fe2o3_amqp::acceptor::{
     LinkAcceptor, LinkEndpoint, ListenerSessionHandle, SupportedReceiverSettleModes, SupportedSenderSettleModes,
 };
-use fe2o3_amqp_types::definitions::{Error, ReceiverSettleMode, SenderSettleMode};
+use fe2o3_amqp_types::definitions::{Error, ReceiverSettleMode, Role, SenderSettleMode};
 use fe2o3_amqp_types::messaging::Body;
 use fe2o3_amqp_types::performatives::Attach;
 use fe2o3_amqp_types::primitives::Value;
@@ -63,13 +63,15 @@ async fn accept(attach: Attach, session: &mut ListenerSessionHandle, place: &Pla
     } else {
         attach::wanted(&attach, namespace, connection).and_then(|wanted| spared(wanted, namespace))
     };
+    // What is delivered is longer than what was sent, by the annotations of the service.
+    let longest = if attach.role == Role::Sender { namespace.settings.bounds.message_bytes } else { 0 };
     let acceptor = LinkAcceptor::builder()
         .supported_sender_settle_modes(SupportedSenderSettleModes::All)
         .fallback_sender_settle_mode(SenderSettleMode::Mixed)
         // A receiver that settles second is never told by this acceptor that it may forget a delivery.
         .supported_receiver_settle_modes(SupportedReceiverSettleModes::First)
         .fallback_receiver_settle_mode(ReceiverSettleMode::First)
-        .max_message_size(namespace.settings.bounds.message_bytes)
+        .max_message_size(longest)
         .verify_incoming_source(false)
         .verify_incoming_target(false)
         .build();
