@@ -15,11 +15,17 @@ import { deepStrictEqual as expect } from "node:assert";
 import { parseArgs } from "node:util";
 
 const { values: said } = parseArgs({
-  options: { endpoint: { type: "string" }, control: { type: "string" }, key: { type: "string" } },
+  options: {
+    endpoint: { type: "string" },
+    control: { type: "string" },
+    key: { type: "string" },
+    // Judge only rules whose sentence has this in it.
+    only: { type: "string", default: "" },
+  },
 });
 const host = said.endpoint.replace("amqp://", "").replace("127.0.0.1", "localhost");
 const rules = [];
-const rule = (sentence, check) => rules.push([sentence, check]);
+const rule = (sentence, check) => sentence.includes(said.only) && rules.push([sentence, check]);
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 function text(policy = "RootManageSharedAccessKey", key = said.key) {
@@ -242,7 +248,16 @@ for (const what of ["cut", "force_close", "detach"]) {
     for (const n of [0, 1, 2]) await one(n);
     await until(() => reader.events.length === 3);
     await disturb(what);
-    for (const n of [3, 4, 5]) await one(n);
+    for (const n of [3, 4, 5]) {
+      try {
+        await one(n);
+      } catch (error) {
+        // After a close rhea opens anew on the same object, and takes the end of the old socket, when that comes a moment
+        // later, for the end of the new one; this SDK does not try again then.
+        expect([what, error.message], ["force_close", "Failed to connect"]);
+        await one(n);
+      }
+    }
     await until(() => reader.events.length >= 6);
     await sleep(100);
     expect(

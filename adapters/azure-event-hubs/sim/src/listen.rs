@@ -82,3 +82,20 @@ pub(crate) async fn accept(mut listener: TcpListener, addr: SocketAddr, namespac
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+    use super::*;
+
+    #[tokio::test]
+    async fn sockets_have_the_segment_size_of_an_ethernet_and_an_address_before_they_listen() {
+        let socket = take(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        assert_eq!(socket.tcp_mss().unwrap(), SEGMENT);
+        let addr = socket.local_addr().unwrap().as_socket().unwrap();
+        assert!(std::net::TcpStream::connect(addr).is_err());
+        let _listener = listen(socket, addr).unwrap();
+        std::net::TcpStream::connect(addr).unwrap();
+        assert!(matches!(take(SocketAddr::from(([0, 0, 0, 0], 0))), Err(Error::NotLoopback(_))));
+    }
+}
