@@ -20,7 +20,7 @@ use crate::{pump, session};
 /// Bytes between socket and acceptor that wait to be read.
 const BUFFER: usize = 256 << 10;
 /// Frames that a client may send, in bytes.
-const MAX_FRAME: u32 = 64 << 10;
+pub(crate) const MAX_FRAME: u32 = 64 << 10;
 /// The highest number of a channel and of a link's handle.
 const MAX_CHANNEL: u16 = 255;
 /// After so many milliseconds of silence the service closes a connection.

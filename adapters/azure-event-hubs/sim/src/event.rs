@@ -4,13 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fe2o3_amqp_types::definitions::Error;
 use fe2o3_amqp_types::messaging::annotations::OwnedKey;
-use fe2o3_amqp_types::messaging::message::DecodeIntoMessage as _;
 use fe2o3_amqp_types::messaging::{Body, Message, MessageAnnotations, MessageId};
 use fe2o3_amqp_types::primitives::{SimpleValue, Value};
-use serde_amqp::read::SliceReader;
 use serde_json::{Map, Value as Json, json};
 
-use crate::conditions;
+use crate::{conditions, nesting};
 
 /// A message with any body.
 pub(crate) type AmqpMessage = Message<Body<Value>>;
@@ -40,12 +38,7 @@ pub(crate) fn unpack(format: u32, envelope: AmqpMessage) -> Result<Sent, Error> 
     };
     let mut events = Vec::new();
     for section in sections.into_inner() {
-        // The library reads a message from no bytes at all.
-        if section.0.is_empty() {
-            return Err(conditions::undecodable());
-        }
-        let mut event: AmqpMessage = Body::<Value>::decode_message_from_reader(SliceReader::new(section.0.as_ref()))
-            .map_err(|_| conditions::undecodable())?;
+        let mut event = nesting::decode(section.0.as_ref()).map_err(|_| conditions::undecodable())?;
         // The key of a batch is on its envelope; not every client repeats it inside.
         if let (Some(key), None) = (&key, partition_key(&event)) {
             annotate(&mut event, PARTITION_KEY, Value::String(key.clone()));

@@ -6,10 +6,11 @@
 
 use std::io;
 
+use fe2o3_amqp_types::performatives::Transfer;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// Longer frames are refused. The largest come from the acceptor, when a peer allows any size.
-const LONGEST: usize = 16 << 20;
+/// The longest frame of the acceptor, when a peer allows any length.
+pub(crate) const LONGEST: usize = 16 << 20;
 /// By how much [`filled_up`] may make a frame longer: the transfer, at most eleven fields of which at least one is there.
 pub(crate) const FILLING: u32 = 32;
 
@@ -20,11 +21,11 @@ const LIST32: u8 = 0xd0;
 /// Where the performative begins when the header of the frame has no extension.
 const BODY: usize = 8;
 
-/// The next protocol header or frame, whole; none at the end of the stream.
+/// The next protocol header or frame of at most `longest` bytes, whole; none at the end of the stream.
 ///
 /// # Errors
 /// What the stream says, or `InvalidData` for a frame that cannot be one.
-pub(crate) async fn next(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
+pub(crate) async fn next(stream: &mut (impl AsyncRead + Unpin), longest: usize) -> io::Result<Option<Vec<u8>>> {
     let mut start = [0; 4];
     match stream.read_exact(&mut start).await {
         Ok(_) => {}
@@ -32,7 +33,7 @@ pub(crate) async fn next(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Op
         Err(error) => return Err(error),
     }
     let length = if start == *b"AMQP" { 8 } else { u32::from_be_bytes(start) as usize };
-    if !(8..=LONGEST).contains(&length) {
+    if !(8..=longest).contains(&length) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "no frame has this length"));
     }
     let mut frame = vec![0; length];
@@ -70,17 +71,32 @@ pub(crate) fn filled_up(frame: Vec<u8>) -> Vec<u8> {
     refilled(&frame).unwrap_or(frame)
 }
 
-fn refilled(frame: &[u8]) -> Option<Vec<u8>> {
-    let wanted = fields_of(performative(frame)?)?;
+/// A transfer and what it carries; none for other frames and for what cannot be read.
+pub(crate) fn transfer(frame: &[u8]) -> Option<(Transfer, &[u8])> {
+    if performative(frame)? != 0x14 {
+        return None;
+    }
+    let (_, fields, length, _) = layout(frame)?;
+    let (head, payload) = frame.get(BODY..)?.split_at_checked(fields + length - BODY)?;
+    Some((serde_amqp::from_slice(head).ok()?, payload))
+}
+
+/// Of the list of a performative: where it begins, where its fields begin, how many bytes they are, how many there are.
+fn layout(frame: &[u8]) -> Option<(usize, usize, usize, u32)> {
     let list = BODY + if frame.get(BODY + 1) == Some(&0x53) { 3 } else { 10 };
     let number = |at: usize| Some(u32::from_be_bytes(frame.get(at..at + 4)?.try_into().ok()?));
-    // Where the fields begin, how many bytes they are, how many there are.
     let (fields, length, count) = match *frame.get(list)? {
         LIST0 => (list + 1, 0, 0),
         LIST8 => (list + 3, usize::from(*frame.get(list + 1)?).checked_sub(1)?, u32::from(*frame.get(list + 2)?)),
         LIST32 => (list + 9, (number(list + 1)? as usize).checked_sub(4)?, number(list + 5)?),
         _ => return None,
     };
+    Some((list, fields, length, count))
+}
+
+fn refilled(frame: &[u8]) -> Option<Vec<u8>> {
+    let wanted = fields_of(performative(frame)?)?;
+    let (list, fields, length, count) = layout(frame)?;
     let missing = wanted.checked_sub(count).filter(|missing| *missing > 0)?;
     let (present, payload) = (frame.get(fields..fields + length)?, frame.get(fields + length..)?);
     let length = u32::try_from(length).ok()? + missing;
@@ -157,10 +173,10 @@ mod tests {
     #[tokio::test]
     async fn frames_are_read_whole_and_impossible_lengths_are_refused() {
         let mut stream: &[u8] = &[b"AMQP\x00\x01\x00\x00".as_slice(), &frame(&[1, 2])].concat();
-        assert_eq!(next(&mut stream).await.unwrap().unwrap(), b"AMQP\x00\x01\x00\x00");
-        assert_eq!(next(&mut stream).await.unwrap().unwrap(), frame(&[1, 2]));
-        assert!(next(&mut stream).await.unwrap().is_none());
-        assert!(next(&mut [0, 0, 0, 7].as_slice()).await.is_err());
-        assert!(next(&mut [0xff; 8].as_slice()).await.is_err());
+        assert_eq!(next(&mut stream, LONGEST).await.unwrap().unwrap(), b"AMQP\x00\x01\x00\x00");
+        assert_eq!(next(&mut stream, LONGEST).await.unwrap().unwrap(), frame(&[1, 2]));
+        assert!(next(&mut stream, LONGEST).await.unwrap().is_none());
+        assert!(next(&mut [0, 0, 0, 7].as_slice(), LONGEST).await.is_err());
+        assert!(next(&mut [0xff; 8].as_slice(), LONGEST).await.is_err());
     }
 }

@@ -51,6 +51,7 @@ mod jwt;
 mod listen;
 mod management;
 mod namespace;
+mod nesting;
 mod open_connection;
 mod partition;
 mod partition_key;

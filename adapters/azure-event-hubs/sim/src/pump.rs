@@ -3,20 +3,24 @@
 //! What leaves gets all of its fields ([`frames`]); and here a connection can be cut, or be frozen while its socket stays
 //! open.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use fe2o3_amqp_types::performatives::{MaxFrameSize, Open};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 use tokio::net::TcpStream;
 
+use crate::connection::MAX_FRAME;
 use crate::frames::{self, FILLING};
+use crate::nesting;
 use crate::open_connection::OpenConnection;
 
-/// Bytes that are read at once.
-const CHUNK: usize = 16 << 10;
+/// Messages of one connection that may be on their way in at once, and how long they may be here.
+const MOST_MESSAGES: usize = 256;
+const LONGEST_MESSAGE: usize = 32 << 20;
 const OPEN: u8 = 0x10;
 const CLOSE: u8 = 0x18;
 /// The size and the header of a frame, and the descriptor of its performative.
@@ -42,23 +46,40 @@ async fn inwards(
     mut acceptor: impl AsyncWrite + Unpin,
     connection: &OpenConnection,
 ) -> io::Result<()> {
-    // Up to the client's open frame, which is told a little shorter than it is what the client can take.
-    while let Some(frame) = frames::next(&mut client).await? {
+    let mut messages = Messages::default();
+    while let Some(frame) = frames::next(&mut client, MAX_FRAME as usize).await? {
         thawed(connection).await;
-        if frames::performative(&frame) == Some(OPEN) {
-            acceptor.write_all(&with_room(frame)).await?;
-            break;
+        if !frame.get(BODY..).is_none_or(nesting::begins_shallow) || !messages.go_on(&frame) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "values in values"));
         }
-        acceptor.write_all(&frame).await?;
+        // The acceptor is told that the client can take a little less than it can.
+        let is_open = frames::performative(&frame) == Some(OPEN);
+        acceptor.write_all(&if is_open { with_room(frame) } else { frame }).await?;
     }
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let read = client.read(&mut chunk).await?;
-        if read == 0 {
-            return acceptor.shutdown().await;
+    acceptor.shutdown().await
+}
+
+/// The messages that are on their way in, by channel and handle: they can be looked at only when they are whole.
+#[derive(Default)]
+struct Messages(HashMap<(u8, u8, u32), Vec<u8>>);
+
+impl Messages {
+    /// Takes a frame's part of a message; false when the message is too deep, or there are too many at once.
+    fn go_on(&mut self, frame: &[u8]) -> bool {
+        let Some((transfer, payload)) = frames::transfer(frame) else { return true };
+        let key = (frame[6], frame[7], transfer.handle.0);
+        if !transfer.more && !self.0.contains_key(&key) {
+            return transfer.aborted || nesting::is_shallow(payload);
         }
-        thawed(connection).await;
-        acceptor.write_all(&chunk[..read]).await?;
+        let message = self.0.entry(key).or_default();
+        // What is too long is refused by the acceptor; it is not read to its end.
+        if message.len() < LONGEST_MESSAGE {
+            message.extend_from_slice(payload);
+        }
+        if transfer.more {
+            return self.0.len() <= MOST_MESSAGES;
+        }
+        self.0.remove(&key).is_none_or(|message| transfer.aborted || nesting::is_shallow(&message))
     }
 }
 
@@ -67,7 +88,7 @@ async fn outwards(
     mut client: impl AsyncWrite + Unpin,
     connection: &OpenConnection,
 ) -> io::Result<()> {
-    while let Some(frame) = frames::next(&mut acceptor).await? {
+    while let Some(frame) = frames::next(&mut acceptor, frames::LONGEST).await? {
         thawed(connection).await;
         let was_last = frames::performative(&frame) == Some(CLOSE);
         client.write_all(&frames::filled_up(frame)).await?;
