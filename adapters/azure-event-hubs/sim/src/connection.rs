@@ -35,7 +35,8 @@ pub(crate) async fn serve(socket: TcpStream, connection: Arc<OpenConnection>, na
     let id = connection.id;
     let name = format!("connection-{id}");
     namespace.enter("connection.opened", &name, id, Map::new());
-    let pump = pump::carry(socket, far, Arc::clone(&connection));
+    let longest = usize::try_from(namespace.settings.bounds.message_bytes).unwrap_or(usize::MAX);
+    let pump = pump::carry(socket, far, Arc::clone(&connection), longest);
     let speak = speak(near, connection, Arc::clone(&namespace));
     let mut pump = std::pin::pin!(pump);
     tokio::select! {

@@ -18,20 +18,24 @@ use crate::frames::{self, FILLING};
 use crate::nesting;
 use crate::open_connection::OpenConnection;
 
-/// Messages of one connection that may be on their way in at once, and how long they may be here.
+/// Messages of one connection that may be on their way in at once.
 const MOST_MESSAGES: usize = 256;
-const LONGEST_MESSAGE: usize = 32 << 20;
 const OPEN: u8 = 0x10;
 const CLOSE: u8 = 0x18;
 /// The size and the header of a frame, and the descriptor of its performative.
 const BODY: usize = 8;
 
-/// Carries bytes until one side is done or the connection is cut.
-pub(crate) async fn carry(mut socket: TcpStream, acceptor: DuplexStream, connection: Arc<OpenConnection>) {
+/// Carries bytes until one side is done or the connection is cut. Messages are at most `longest` bytes.
+pub(crate) async fn carry(
+    mut socket: TcpStream,
+    acceptor: DuplexStream,
+    connection: Arc<OpenConnection>,
+    longest: usize,
+) {
     let (from_acceptor, to_acceptor) = tokio::io::split(acceptor);
     let (from_client, to_client) = socket.split();
     let is_cut = tokio::select! {
-        ended = inwards(from_client, to_acceptor, &connection) => { drop(ended); false }
+        ended = inwards(from_client, to_acceptor, &connection, longest) => { drop(ended); false }
         ended = outwards(from_acceptor, to_client, &connection) => { drop(ended); false }
         () = connection.cut.notified() => true,
     };
@@ -45,11 +49,12 @@ async fn inwards(
     mut client: impl AsyncRead + Unpin,
     mut acceptor: impl AsyncWrite + Unpin,
     connection: &OpenConnection,
+    longest: usize,
 ) -> io::Result<()> {
     let mut messages = Messages::default();
     while let Some(frame) = frames::next(&mut client, MAX_FRAME as usize).await? {
         thawed(connection).await;
-        if !frame.get(BODY..).is_none_or(nesting::begins_shallow) || !messages.go_on(&frame) {
+        if !frame.get(BODY..).is_none_or(nesting::begins_shallow) || !messages.go_on(&frame, longest) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "values in values"));
         }
         // The acceptor is told that the client can take a little less than it can.
@@ -65,7 +70,7 @@ struct Messages(HashMap<(u8, u8, u32), Vec<u8>>);
 
 impl Messages {
     /// Takes a frame's part of a message; false when the message is too deep, or there are too many at once.
-    fn go_on(&mut self, frame: &[u8]) -> bool {
+    fn go_on(&mut self, frame: &[u8], longest: usize) -> bool {
         let Some((transfer, payload)) = frames::transfer(frame) else { return true };
         let key = (frame[6], frame[7], transfer.handle.0);
         if !transfer.more && !self.0.contains_key(&key) {
@@ -73,7 +78,7 @@ impl Messages {
         }
         let message = self.0.entry(key).or_default();
         // What is too long is refused by the acceptor; it is not read to its end.
-        if message.len() < LONGEST_MESSAGE {
+        if message.len() <= longest {
             message.extend_from_slice(payload);
         }
         if transfer.more {

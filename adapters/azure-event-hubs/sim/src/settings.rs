@@ -12,6 +12,8 @@ use crate::error::Error;
 pub const DEFAULT_GROUP: &str = "$Default";
 /// Partitions that a hub of a dedicated cluster may have at most (Event Hubs quotas).
 const MAX_PARTITIONS: u32 = 1_024;
+/// A transfer that nobody needs to be longer, in bytes.
+const LONGEST_MESSAGE: u64 = 64 << 20;
 
 /// Everything that the simulator is told when it starts. Keys stand here in plain: they are made up, and a simulator
 /// listens on loopback only.
@@ -139,7 +141,8 @@ pub struct Bounds {
     pub grants: usize,
     /// Bytes of one transfer, which may be a batch: 1 MiB in the standard tier.
     pub message_bytes: u64,
-    /// Deliveries of one reader that may wait for being settled.
+    /// Deliveries of one reader that are followed until it settles them; older ones are not waited for. The AMQP library
+    /// itself keeps what a reader never settles until the link ends.
     pub unsettled: usize,
     /// Entries of the ledger; the oldest fall out.
     pub ledger_entries: usize,
@@ -213,6 +216,9 @@ impl Settings {
         }
         if self.rules.iter().any(|rule| rule.name.is_empty() || rule.key.is_empty()) {
             return wrong("rules", "a policy has a name and a key");
+        }
+        if self.bounds.message_bytes > LONGEST_MESSAGE {
+            return wrong("bounds.message_bytes", "wanted at most 64 MiB");
         }
         if self.bounds.message_bytes == 0 || self.bounds.connections == 0 || self.bounds.unsettled == 0 {
             return wrong("bounds", "wanted at least one of each");

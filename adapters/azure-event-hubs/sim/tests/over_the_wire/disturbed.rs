@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use fe2o3_amqp_types::messaging::Outcome;
+use fe2o3_amqp_types::messaging::{AmqpValue, Body, Message, Outcome};
+use fe2o3_amqp_types::primitives::Value;
 use serde_json::json;
 use tandem_event_hubs_sim::{Running, run};
 use tandem_sdk::sim::Rates;
@@ -200,7 +201,6 @@ async fn garbage_on_a_socket_harms_nobody_else() {
 
 #[tokio::test]
 async fn a_message_of_values_in_values_harms_nobody() {
-    use fe2o3_amqp_types::messaging::Outcome;
     let running = simulator().await;
     let mut client = Client::granted(&running).await;
     let mut sender = client.sender("events").await;
@@ -213,6 +213,23 @@ async fn a_message_of_values_in_values_harms_nobody() {
         section.push(0x40);
         let outcome = soon(sender.send(crate::client::batch(vec![section]))).await.unwrap();
         assert!(depth == 10 || matches!(outcome, Outcome::Rejected(_)), "{depth}: {outcome:?}");
+    }
+    send(&mut sender, "unharmed").await;
+    // One that is no batch ends its own connection, whether it is one frame long or many.
+    for (depth, beside) in [(100, 0), (100, 200_000)] {
+        let mut value = Value::String("x".repeat(beside));
+        for _ in 0..depth {
+            value = Value::List(vec![value]);
+        }
+        let mut client = Client::granted(&running).await;
+        let mut sender = client.sender("events").await;
+        let deep: crate::client::Any = Message::builder().body(Body::Value(AmqpValue(value))).build();
+        assert!(
+            soon(async {
+                tokio::select! { sent = sender.send(deep) => sent.is_err(), _ = client.connection.on_close() => true }
+            })
+            .await
+        );
     }
     send(&mut sender, "unharmed").await;
 }
