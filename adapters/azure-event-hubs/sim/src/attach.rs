@@ -40,6 +40,8 @@ pub(crate) struct SendWish {
     pub(crate) name: String,
     pub(crate) hub: String,
     pub(crate) partition: Option<Arc<Partition>>,
+    /// What a token has to be for.
+    pub(crate) path: String,
     /// Until when a token allows it.
     pub(crate) until: Timestamp,
 }
@@ -87,13 +89,20 @@ pub(crate) fn wanted(attach: &Attach, namespace: &Namespace, connection: &OpenCo
         (Some(Node::Hub { hub }), true) => {
             let until = until(Right::Send)?;
             let hub = find(namespace, &hub)?.name.clone();
-            Ok(Wanted::Send(SendWish { name: attach.name.clone(), hub, partition: None, until }))
+            Ok(Wanted::Send(SendWish {
+                name: attach.name.clone(),
+                hub,
+                partition: None,
+                path: path(&address).to_owned(),
+                until,
+            }))
         }
         (Some(Node::Partition { hub, partition }), true) => {
             let until = until(Right::Send)?;
             let hub = find(namespace, &hub)?;
             let partition = Some(partition_of(hub, &partition)?);
-            Ok(Wanted::Send(SendWish { name: attach.name.clone(), hub: hub.name.clone(), partition, until }))
+            let path = path(&address).to_owned();
+            Ok(Wanted::Send(SendWish { name: attach.name.clone(), hub: hub.name.clone(), partition, path, until }))
         }
         (Some(Node::Read { hub, group, partition }), false) => {
             let until = until(Right::Listen)?;

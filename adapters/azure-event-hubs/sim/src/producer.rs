@@ -17,6 +17,7 @@ use crate::conditions;
 use crate::event::{self, Sent};
 use crate::request_response::expired;
 use crate::session::{Place, refuse};
+use crate::settings::Right;
 
 /// What can befall a transfer before anything is stored.
 const BEFORE: [FaultKind; 4] = [FaultKind::Delay, FaultKind::Throttle, FaultKind::ServerError, FaultKind::Timeout];
@@ -25,9 +26,9 @@ const AFTER: [FaultKind; 4] = [FaultKind::Delay, FaultKind::Drop, FaultKind::Tim
 
 /// Serves a sender until its link ends.
 pub(crate) async fn serve(wish: SendWish, mut receiver: Receiver, place: &Place) {
-    let mut orders = place.namespace.detach.subscribe();
+    let (mut orders, mut until) = (place.namespace.detach.subscribe(), wish.until);
     loop {
-        let left = Duration::try_from(wish.until - Timestamp::now()).unwrap_or_default();
+        let left = Duration::try_from(until - Timestamp::now()).unwrap_or_default();
         let error = tokio::select! {
             received = receiver.recv::<Body<Value>>() => match received {
                 Ok(delivery) => match take(delivery, receiver, &wish, place).await {
@@ -52,8 +53,8 @@ pub(crate) async fn serve(wish: SendWish, mut receiver: Receiver, place: &Place)
             }
             // A token that was put meanwhile lets the link live on.
             () = tokio::time::sleep(left) => match allowed_until(&wish, place) {
-                Some(_) => {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+                Some(later) => {
+                    until = later;
                     continue;
                 }
                 None => expired(),
@@ -64,7 +65,7 @@ pub(crate) async fn serve(wish: SendWish, mut receiver: Receiver, place: &Place)
 }
 
 fn allowed_until(wish: &SendWish, place: &Place) -> Option<Timestamp> {
-    place.connection.grants.allow(&wish.hub, &[crate::settings::Right::Send], Timestamp::now())
+    place.connection.grants.allow(&wish.path, &[Right::Send], Timestamp::now())
 }
 
 /// Takes one transfer in; gives the link back unless it has ended.

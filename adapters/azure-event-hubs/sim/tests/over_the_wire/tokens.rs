@@ -97,6 +97,8 @@ async fn a_link_ends_with_its_token_and_a_new_token_keeps_it() {
     let soon_over = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 2).unwrap();
     assert_eq!(client.put_token(HUB, SAS, sign(HUB, POLICY, KEY, soon_over)).await.0, 202);
     let mut stays = client.reader_of(READ, LATEST, None).await;
+    let mut sender = client.sender("events/Partitions/0").await;
     assert_eq!(client.put(HUB, POLICY).await.0, 202);
     assert!(tokio::time::timeout(std::time::Duration::from_secs(3), end_of(&mut stays)).await.is_err());
+    crate::client::send(&mut sender, "still allowed").await;
 }
