@@ -169,6 +169,9 @@ pub(super) enum Cloud {
     /// Amazon Connect, EventBridge and SNS.
     #[cfg(feature = "amazon-connect")]
     Connect,
+    /// The runtime of Amazon Lex.
+    #[cfg(feature = "amazon-lex")]
+    Lex,
     /// A CDP with OAuth.
     #[cfg(feature = "cdp-http")]
     Cdp,

@@ -23,6 +23,8 @@ pub(super) fn sim(arguments: &Sim) -> ExitCode {
             }
             #[cfg(feature = "amazon-connect")]
             Cloud::Connect => run(arguments, tandem_amazon_connect::sim::run, |running| running.endpoint.clone()).await,
+            #[cfg(feature = "amazon-lex")]
+            Cloud::Lex => run(arguments, tandem_amazon_lex::sim::run, |running| running.endpoint.clone()).await,
             #[cfg(feature = "cdp-http")]
             Cloud::Cdp => run(arguments, tandem_cdp_http::sim::run, |running| running.profile_url()).await,
         }

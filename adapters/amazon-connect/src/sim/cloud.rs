@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde_json::json;
 use tandem_sdk::sim::Ledger;
+use tandem_sdk::sim::sigv4::Expected;
 use tokio::sync::{Notify, mpsc};
 
 use super::eventbridge::Destination;
 use super::ids::Ids;
 use super::instance::{Emission, Instance};
-use super::sigv4::Expected;
 use super::sns::Publisher;
 
 /// Emissions that may wait to be pushed. At half of it calls are refused; the other half is for the agents' desktops and

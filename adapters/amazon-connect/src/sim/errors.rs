@@ -65,7 +65,7 @@ impl Refused {
         Self::new(StatusCode::PAYMENT_REQUIRED, "ServiceQuotaExceededException", message)
     }
 
-    pub(super) fn unauthentic(refusal: &super::sigv4::Refusal) -> Self {
+    pub(super) fn unauthentic(refusal: &tandem_sdk::sim::sigv4::Refusal) -> Self {
         Self::new(StatusCode::FORBIDDEN, refusal.code(), refusal.to_string())
     }
 

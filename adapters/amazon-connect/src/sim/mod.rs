@@ -28,7 +28,6 @@ mod participant;
 mod quotas;
 mod run;
 mod settings;
-mod sigv4;
 mod sns;
 #[cfg(test)]
 mod tests;

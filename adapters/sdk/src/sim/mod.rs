@@ -4,7 +4,7 @@
 //! authority made at run time ([`Authority`]), a server ([`serve`]), faults drawn from a seed ([`Faults`],
 //! [`fault_layer`]), a ledger of the effects that it suffered ([`Ledger`]), a way to post events with the vendor's
 //! retry schedule ([`Deliverer`]) and a factor that compresses documented durations ([`TimeScale`]).
-//! [`control_routes`] lets a judge read the ledger from outside.
+//! [`sigv4`] checks how AWS's clients sign. [`control_routes`] lets a judge read the ledger from outside.
 //!
 //! Everything is kept in memory and bounded; nothing here listens anywhere but on loopback.
 
@@ -22,6 +22,7 @@ mod rsa_identity;
 mod scenes;
 mod schedule;
 mod served;
+pub mod sigv4;
 mod time_scale;
 
 pub use authority::Authority;

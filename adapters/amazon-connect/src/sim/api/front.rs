@@ -7,11 +7,11 @@ use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use tandem_sdk::sim::sigv4::{Arrived, verify};
 
 use crate::sim::cloud::Cloud;
 use crate::sim::errors::Refused;
 use crate::sim::quotas::Operation;
-use crate::sim::sigv4::{Arrived, verify};
 
 /// The largest body of a call, in bytes: attributes and a message are far smaller.
 const MAX_BODY: usize = 256 * 1024;

@@ -10,10 +10,10 @@ use axum::routing::get;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use jiff::Timestamp;
+use tandem_sdk::sim::sigv4;
 use url::form_urlencoded;
 
 use crate::sim::cloud::Cloud;
-use crate::sim::sigv4;
 
 /// The certificate's address and the query API at the root of the host.
 pub(in crate::sim) fn routes() -> Router<Arc<Cloud>> {

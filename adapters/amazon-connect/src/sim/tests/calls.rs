@@ -5,9 +5,9 @@
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tandem_sdk::sim::sigv4::{Arrived, Expected, authorization};
 
 use super::world::{FLOW, INSTANCE, KEY_ID, SECRET, TOPIC, World};
-use crate::sim::sigv4::{Arrived, Expected, authorization};
 
 /// A status, an error code and a body.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl World {
         };
         let expected =
             Expected { access_key_id: KEY_ID, secret_access_key: SECRET, region: "eu-central-1", service: "connect" };
-        let signature = authorization(&arrived, &expected, &stamp, &["host", "x-amz-date"]);
+        let signature = authorization(&arrived, &expected, &stamp, &["host", "x-amz-date"]).unwrap();
         let request = self.client.request(method, format!("https://{host}{path}"));
         let request = request.header("x-amz-date", stamp).header("authorization", signature).body(body);
         answer(request).await

@@ -13,33 +13,45 @@ const SKEW_SECONDS: i64 = 300;
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 /// Who may call, and what the call must be scoped to.
-pub(in crate::sim) struct Expected<'a> {
-    pub(in crate::sim) access_key_id: &'a str,
-    pub(in crate::sim) secret_access_key: &'a str,
-    pub(in crate::sim) region: &'a str,
-    pub(in crate::sim) service: &'a str,
+#[derive(Clone, Copy)]
+pub struct Expected<'a> {
+    /// The one access key id that may call.
+    pub access_key_id: &'a str,
+    /// The secret that belongs to it.
+    pub secret_access_key: &'a str,
+    /// The region of the credential scope, for example `eu-central-1`.
+    pub region: &'a str,
+    /// The service's signing name, for example `connect`.
+    pub service: &'a str,
 }
 
 /// Why a request is not authentic.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::sim) enum Refusal {
+pub enum Refusal {
+    /// There is no `Authorization` header.
     #[error("Missing Authentication Token")]
     Missing,
+    /// Something is missing from the header or from what it says is signed.
     #[error("Authorization header is incomplete: {0}")]
     Incomplete(&'static str),
+    /// The access key id is not the expected one.
     #[error("The security token included in the request is invalid.")]
     UnknownKey,
+    /// Another region or service, or another date than the header's; the scope that would be right.
     #[error("Credential should be scoped to {0}")]
     Scope(String),
+    /// The time of the request is off or of another day than its scope; the stamp.
     #[error("Signature expired or not yet current: {0} is more than five minutes away")]
     Clock(String),
+    /// Something that is signed is not what was signed, or another secret signed it.
     #[error("The request signature we calculated does not match the signature you provided.")]
     Mismatch,
 }
 
 impl Refusal {
     /// The error code in `x-amzn-ErrorType`; all of them go with status 403.
-    pub(in crate::sim) fn code(&self) -> &'static str {
+    #[must_use]
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Missing => "MissingAuthenticationTokenException",
             Self::Incomplete(_) => "IncompleteSignatureException",
@@ -53,7 +65,7 @@ impl Refusal {
 ///
 /// # Errors
 /// The first thing that is wrong, in the order in which AWS looks: header, key, scope, clock, signature.
-pub(in crate::sim) fn verify(arrived: &Arrived<'_>, expected: &Expected<'_>, now: Timestamp) -> Result<(), Refusal> {
+pub fn verify(arrived: &Arrived<'_>, expected: &Expected<'_>, now: Timestamp) -> Result<(), Refusal> {
     let header = arrived.headers.get("authorization").ok_or(Refusal::Missing)?;
     let claim = Claim::parse(header.to_str().map_err(|_| Refusal::Incomplete("not ASCII"))?)?;
     if claim.access_key_id != expected.access_key_id {
@@ -77,6 +89,21 @@ pub(in crate::sim) fn verify(arrived: &Arrived<'_>, expected: &Expected<'_>, now
     // Compared through an HMAC under a key of the moment, so that the time tells nothing.
     let blind = hmac::Key::new(hmac::HMAC_SHA256, canonical.as_bytes());
     hmac::verify(&blind, &given, hmac::sign(&blind, &signed).as_ref()).map_err(|_| Refusal::Mismatch)
+}
+
+/// The `Authorization` header with which a client signs a request: for tests that call a simulator. `stamp` is its
+/// `x-amz-date`. None when a header to sign is not there, or the stamp is too short to hold a date.
+#[must_use]
+pub fn authorization(arrived: &Arrived<'_>, expected: &Expected<'_>, stamp: &str, signed: &[&str]) -> Option<String> {
+    let date = stamp.get(..8)?;
+    let scope = format!("{date}/{}/{}/aws4_request", expected.region, expected.service);
+    let canonical = canonical_request(arrived, signed)?;
+    Some(format!(
+        "{ALGORITHM} Credential={}/{scope}, SignedHeaders={}, Signature={}",
+        expected.access_key_id,
+        signed.join(";"),
+        hex::encode(sign(&canonical, stamp, &scope, date, expected)),
+    ))
 }
 
 fn sign(canonical: &str, stamp: &str, scope: &str, date: &str, expected: &Expected<'_>) -> Vec<u8> {
@@ -103,7 +130,7 @@ fn parse_stamp(stamp: &str) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-pub(in crate::sim) mod tests {
+mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
     use http::HeaderMap;
 
@@ -125,24 +152,6 @@ pub(in crate::sim) mod tests {
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap())).collect()
-    }
-
-    /// Signs a request the way a client does, for the tests over sockets.
-    pub(in crate::sim) fn authorization(
-        arrived: &Arrived<'_>,
-        expected: &Expected<'_>,
-        stamp: &str,
-        signed: &[&str],
-    ) -> String {
-        let date = &stamp[..8];
-        let scope = format!("{date}/{}/{}/aws4_request", expected.region, expected.service);
-        let canonical = canonical_request(arrived, signed).unwrap();
-        format!(
-            "{ALGORITHM} Credential={}/{scope}, SignedHeaders={}, Signature={}",
-            expected.access_key_id,
-            signed.join(";"),
-            hex::encode(sign(&canonical, stamp, &scope, date, expected)),
-        )
     }
 
     #[test]
@@ -238,7 +247,7 @@ pub(in crate::sim) mod tests {
             authority: None,
             body: b"{}",
         };
-        let signature = authorization(&arrived, &EXAMPLE, "20150830T123600Z", &["host", "x-amz-date"]);
+        let signature = authorization(&arrived, &EXAMPLE, "20150830T123600Z", &["host", "x-amz-date"]).unwrap();
         let over_h2 = headers(&[("x-amz-date", "20150830T123600Z"), ("authorization", &signature)]);
         let arrived = Arrived { headers: &over_h2, authority: Some("localhost:1"), ..arrived };
         assert_eq!(verify(&arrived, &EXAMPLE, at("2015-08-30T12:36:00Z")), Ok(()));

@@ -4,16 +4,20 @@ use http::HeaderMap;
 use ring::digest;
 
 /// A request as it arrived.
-pub(in crate::sim) struct Arrived<'a> {
-    pub(in crate::sim) method: &'a str,
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived<'a> {
+    /// The method, in capitals.
+    pub method: &'a str,
     /// The path as it stood on the request line, percent-encoded once.
-    pub(in crate::sim) path: &'a str,
+    pub path: &'a str,
     /// What followed the question mark, or nothing.
-    pub(in crate::sim) query: &'a str,
-    pub(in crate::sim) headers: &'a HeaderMap,
+    pub query: &'a str,
+    /// All of them, signed or not.
+    pub headers: &'a HeaderMap,
     /// `:authority` of HTTP/2, where there is no `host` header.
-    pub(in crate::sim) authority: Option<&'a str>,
-    pub(in crate::sim) body: &'a [u8],
+    pub authority: Option<&'a str>,
+    /// The bytes whose hash is signed.
+    pub body: &'a [u8],
 }
 
 /// None when a header that is said to be signed is not there.
