@@ -135,9 +135,10 @@ impl DeskHouse {
 
     pub(crate) async fn wait(&self, seconds: i64) {
         self.clock.advance(SignedDuration::from_secs(seconds));
-        // Any question makes the desk look at its clock and its timers.
+        // Any question makes the desk look at its clock and its timers; one about the state is answered when what these did
+        // is durable.
         self.desk.status().await.unwrap();
-        self.desk.status().await.unwrap();
+        self.desk.interactions(1).await.unwrap();
     }
 
     pub(crate) async fn tell(&mut self, instance: &str, facts: Vec<Fact>) {

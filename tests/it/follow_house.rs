@@ -226,7 +226,7 @@ impl FollowHouse {
     pub(crate) async fn wait(&self, seconds: i64) {
         self.clock.advance(SignedDuration::from_secs(seconds));
         self.desk.status().await.unwrap();
-        self.desk.status().await.unwrap();
+        self.desk.interactions(1).await.unwrap();
     }
 
     pub(crate) fn mend_the_mapping(&self) {
