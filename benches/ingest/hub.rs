@@ -238,10 +238,12 @@ impl Hub {
 
 /// A worker of a cloud that does everything at once.
 async fn carry(desk: Desk, watched: Arc<Mutex<Option<Arc<Carried>>>>, mut takes: watch::Receiver<bool>) {
-    while takes.wait_for(|takes| *takes).await.is_ok() {
-        let Ok(claims) = desk.claim(CLAIM).await else { return };
+    while let Ok(claims) = desk.claim(CLAIM).await {
         if let Some(carried) = &*watched.lock().unwrap() {
             claims.iter().for_each(|claim| carried.claimed(claim));
+        }
+        if takes.wait_for(|takes| *takes).await.is_err() {
+            return;
         }
         let works = claims.iter().map(settle).collect();
         if desk.submit_all(Priority::Outcome, works).await.is_err() {

@@ -11,7 +11,6 @@ import base64
 import datetime
 import json
 import ssl
-import sys
 import time
 import urllib.parse
 import urllib.request
@@ -31,22 +30,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.rest import HttpRequest
 
-RULES = []
-
-
-def rule(sentence):
-    """Registers a check; it fails by raising."""
-
-    def keep(check):
-        RULES.append((sentence, check))
-        return check
-
-    return keep
-
-
-def expect(found, wanted):
-    if found != wanted:
-        raise AssertionError(f"found {found!r}, wanted {wanted!r}")
+from judging import expect, judge, rule
 
 
 def refused(status, call, code=None):
@@ -423,19 +407,7 @@ def main():
     parser.add_argument("--endpoint", required=True, help="https://127.0.0.1:PORT/")
     parser.add_argument("--key", required=True, help="the access key, base64")
     parser.add_argument("--ca", required=True, help="certificate of the authority to trust, PEM")
-    stage = Stage(parser.parse_args())
-    failures = []
-    for sentence, check in RULES:
-        try:
-            check(stage)
-            print(f"ok: {sentence}", flush=True)
-        except Exception as error:  # whatever goes wrong, the rule was not shown to hold
-            failures.append(f"{sentence}: {type(error).__name__}: {error}")
-            print(f"NOT OK: {sentence}", flush=True)
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    print(f"{len(RULES) - len(failures)} of {len(RULES)} documented rules hold")
-    sys.exit(1 if failures else 0)
+    judge(Stage(parser.parse_args()))
 
 
 if __name__ == "__main__":

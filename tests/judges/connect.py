@@ -12,7 +12,6 @@ import argparse
 import datetime
 import json
 import ssl
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -24,24 +23,10 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-RULES = []
+from judging import expect, judge, rule, until
+
 EVENT = "application/vnd.amazonaws.connect.event."
 NOT_ESTABLISHED = "CUSTOMER_CONNECTION_NOT_ESTABLISHED"
-
-
-def rule(sentence):
-    """Registers a check; it fails by raising."""
-
-    def keep(check):
-        RULES.append((sentence, check))
-        return check
-
-    return keep
-
-
-def expect(found, wanted):
-    if found != wanted:
-        raise AssertionError(f"found {found!r}, wanted {wanted!r}")
 
 
 def refused(status, code, call):
@@ -64,17 +49,6 @@ def patient(call):
                 raise
             time.sleep(0.2)
     raise AssertionError("throttled for twenty seconds")
-
-
-def until(look, seconds=10):
-    """What a look gives as soon as it gives something."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"did not happen within {seconds} s")
 
 
 class Stage:
@@ -700,19 +674,7 @@ def main():
     parser.add_argument("--region", default="eu-central-1")
     parser.add_argument("--account", default="111122223333")
     parser.add_argument("--time-scale", type=float, default=1.0)
-    stage = Stage(parser.parse_args())
-    failures = []
-    for sentence, check in RULES:
-        try:
-            check(stage)
-            print(f"ok: {sentence}", flush=True)
-        except Exception as error:  # whatever goes wrong, the rule was not shown to hold
-            failures.append(f"{sentence}: {type(error).__name__}: {error}")
-            print(f"NOT OK: {sentence}", flush=True)
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    print(f"{len(RULES) - len(failures)} of {len(RULES)} documented rules hold")
-    sys.exit(1 if failures else 0)
+    judge(Stage(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 //! A simulator of Azure Event Hubs: AMQP 1.0 over plain TCP on loopback.
 //!
 //! [`run`] starts it. Events are kept in memory, in hubs and partitions with a bounded retention. What it knows of the
-//! service is what the vendor documents and what its SDKs for Rust, Python and JavaScript rely on; the judges beside it
-//! (`judges/`) are two of these SDKs.
+//! service is what the vendor documents and what its SDKs for Rust, Python and JavaScript rely on; the judges in
+//! `tests/judges` are two of these SDKs.
 //!
 //! - SASL ANONYMOUS and MSSBCBS, then tokens over `$cbs`: shared access signatures and RS256 tokens, both verified.
 //! - `$management`: READ of a hub and of a partition.

@@ -15,7 +15,6 @@ import gzip
 import http.server
 import json
 import ssl
-import sys
 import threading
 import time
 import urllib.request
@@ -26,23 +25,9 @@ import botocore.auth
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-RULES = []
+from judging import expect, judge, rule
+
 OWN = "text/plain; charset=utf-8"
-
-
-def rule(sentence):
-    """Registers a check; it fails by raising."""
-
-    def keep(check):
-        RULES.append((sentence, check))
-        return check
-
-    return keep
-
-
-def expect(found, wanted):
-    if found != wanted:
-        raise AssertionError(f"found {found!r}, wanted {wanted!r}")
 
 
 def refused(status, code, call):
@@ -694,19 +679,7 @@ def main():
     parser.add_argument("--alias", default="LIVEALIAS1")
     parser.add_argument("--time-scale", type=float, default=1.0)
     stage = Stage(parser.parse_args())
-    failures = []
-    for sentence, check in RULES:
-        try:
-            check(stage)
-            print(f"ok: {sentence}", flush=True)
-        except Exception as error:  # whatever goes wrong, the rule was not shown to hold
-            failures.append(f"{sentence}: {type(error).__name__}: {error}")
-            print(f"NOT OK: {sentence}", flush=True)
-        stage.hook.replies.clear()
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    print(f"{len(RULES) - len(failures)} of {len(RULES)} documented rules hold")
-    sys.exit(1 if failures else 0)
+    judge(stage, after=stage.hook.replies.clear)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ RootManageSharedAccessKey with that key, the empty hubs `judged` (4 partitions, 
 import argparse
 import datetime
 import json
-import sys
 import threading
 import time
 import urllib.request
@@ -20,22 +19,7 @@ from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerCl
 from azure.eventhub._buffered_producer._partition_resolver import PartitionResolver
 from azure.eventhub.exceptions import AuthenticationError, EventHubError
 
-RULES = []
-
-
-def rule(sentence):
-    """Registers a check; it fails by raising."""
-
-    def keep(check):
-        RULES.append((sentence, check))
-        return check
-
-    return keep
-
-
-def expect(found, wanted):
-    if found != wanted:
-        raise AssertionError(f"found {found!r}, wanted {wanted!r}")
+from judging import expect, judge, rule, until
 
 
 def refused(call, *words, kind=EventHubError):
@@ -51,17 +35,6 @@ def refused(call, *words, kind=EventHubError):
             raise AssertionError(f"refused with {said}, wanted {words}") from error
         return error
     raise AssertionError(f"accepted with {answer!r}")
-
-
-def until(look, seconds=10):
-    """What a look gives as soon as it gives something."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"did not happen within {seconds} s")
 
 
 class Reader:
@@ -488,19 +461,7 @@ def main():
     parser.add_argument("--key", required=True, help="the key of RootManageSharedAccessKey")
     parser.add_argument("--only", default="", help="judge only rules whose sentence has this in it")
     arguments = parser.parse_args()
-    stage = Stage(arguments)
-    failures, rules = [], [one for one in RULES if arguments.only in one[0]]
-    for sentence, check in rules:
-        try:
-            check(stage)
-            print(f"ok: {sentence}", flush=True)
-        except Exception as error:  # whatever goes wrong, the rule was not shown to hold
-            failures.append(f"{sentence}: {type(error).__name__}: {error}")
-            print(f"NOT OK: {sentence}", flush=True)
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    print(f"{len(rules) - len(failures)} of {len(rules)} rules hold")
-    sys.exit(1 if failures else 0)
+    judge(Stage(arguments), arguments.only)
 
 
 if __name__ == "__main__":
